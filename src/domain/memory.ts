@@ -1,0 +1,207 @@
+import type { Conversation, ConversationChanges, ConversationInput, Page } from "./conversation.ts";
+import type { Message, MessageInput, Metadata, Role } from "./message.ts";
+import type { RecallOptions, RecallResult } from "./recall.ts";
+
+/** Every call that does I/O takes one. An abort rejects with the signal's own reason. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Whose memory a handle may see. What is given here is enforced on every id. */
+export interface ScopeOptions {
+  /** The hard isolation boundary. @default the memory's own, `"default"` */
+  readonly tenant?: string | undefined;
+  readonly userId?: string | undefined;
+  /** The agent or app. Given, the handle sees and creates only conversations of this resource. */
+  readonly resourceId?: string | undefined;
+}
+
+export interface AddMessagesOptions extends CallOptions {
+  /** Administrator's handle only: whose conversation it is. */
+  readonly userId?: string | undefined;
+  /** The resource of a conversation this call creates. @default the scope's, else "default" */
+  readonly resourceId?: string | undefined;
+  /** `false` makes an unknown conversation a `NotFoundError`. @default true */
+  readonly createConversation?: boolean | undefined;
+  /** For a conversation this call creates. */
+  readonly conversation?: { readonly title?: string; readonly metadata?: Metadata; readonly language?: string } | undefined;
+}
+
+export interface ListConversationsOptions extends CallOptions {
+  readonly userId?: string | undefined;
+  readonly resourceId?: string | undefined;
+  /** @default "updatedAt" */
+  readonly orderBy?: "updatedAt" | "createdAt" | "title" | undefined;
+  /** @default "desc" */
+  readonly direction?: "asc" | "desc" | undefined;
+  /** 1 to 1000. @default 50 */
+  readonly limit?: number | undefined;
+  readonly cursor?: string | undefined;
+  readonly offset?: number | undefined;
+}
+
+export interface ListMessagesOptions extends CallOptions {
+  readonly userId?: string | undefined;
+  /**
+   * The newest N, oldest first. A window never separates a tool call from its result: it is widened by the messages
+   * that complete the exchange, so a page may hold a few more. 1 to 10,000. @default 100
+   */
+  readonly limit?: number | undefined;
+  /** `nextCursor` of the page before; goes on to older messages. */
+  readonly cursor?: string | undefined;
+  /** Only messages before this place (exclusive). */
+  readonly beforeSeq?: number | undefined;
+  /** Only messages after this place (exclusive). */
+  readonly afterSeq?: number | undefined;
+  /** Only messages created before (exclusive). */
+  readonly before?: Date | string | number | undefined;
+  /** Only messages created after (exclusive). */
+  readonly after?: Date | string | number | undefined;
+  readonly roles?: readonly Role[] | undefined;
+}
+
+/** What `messages.update` changes; what is left out stays. */
+export interface MessageChanges {
+  readonly content?: string | readonly unknown[] | undefined;
+  readonly parts?: readonly unknown[] | undefined;
+  readonly metadata?: Metadata | undefined;
+  readonly name?: string | undefined;
+  readonly importance?: number | undefined;
+}
+
+export interface Conversations {
+  /** @throws NotFoundError when it is not there, or is not this scope's */
+  get(id: string, options?: CallOptions): Promise<Conversation>;
+  /** @throws ConflictError when the id is taken */
+  create(input?: ConversationInput, options?: CallOptions): Promise<Conversation>;
+  /** @throws NotFoundError */
+  update(id: string, changes: ConversationChanges, options?: CallOptions): Promise<Conversation>;
+  /** Deletes it with its messages, vectors and all that was derived. Returns whether it was there. */
+  delete(id: string, options?: CallOptions): Promise<boolean>;
+  list(options?: ListConversationsOptions): Promise<Page<Conversation>>;
+  count(options?: Pick<ListConversationsOptions, "userId" | "resourceId" | "signal">): Promise<number>;
+}
+
+export interface Messages {
+  /** @throws NotFoundError when the conversation is not there, or is not this scope's */
+  list(conversationId: string, options?: ListMessagesOptions): Promise<Page<Message>>;
+  /** @throws NotFoundError */
+  get(conversationId: string, messageId: string, options?: CallOptions): Promise<Message>;
+  /** Keeps id, seq, role and creation time. @throws NotFoundError */
+  update(conversationId: string, messageId: string, changes: MessageChanges, options?: CallOptions): Promise<Message>;
+  /** Deletes messages for good; returns how many were there. @throws NotFoundError for the conversation */
+  delete(conversationId: string, messageIds: string | readonly string[], options?: CallOptions): Promise<number>;
+  /** Deletes all messages of a conversation and keeps the conversation. @throws NotFoundError */
+  clear(conversationId: string, options?: CallOptions): Promise<number>;
+}
+
+/** One line of an export: a message with its place, lossless. The format of `export` and of `import --format jsonl`. */
+export interface ExportedMessage {
+  readonly tenant: string;
+  readonly userId: string;
+  readonly resourceId: string;
+  readonly conversation: string;
+  readonly id: string;
+  readonly seq: number;
+  readonly role: Role;
+  readonly name?: string;
+  readonly content: string;
+  readonly parts: readonly unknown[];
+  readonly createdAt: string;
+  readonly metadata: Metadata;
+}
+
+/** What `import` takes: only `conversation`, `role` and `content` or `parts` are required. */
+export interface ImportedMessage {
+  readonly userId?: string | undefined;
+  readonly resourceId?: string | undefined;
+  readonly conversation: string;
+  /** Title of the conversation, when the source has one. */
+  readonly title?: string | undefined;
+  readonly id?: string | undefined;
+  readonly role: Role;
+  readonly name?: string | undefined;
+  readonly content?: string | undefined;
+  readonly parts?: readonly unknown[] | undefined;
+  readonly createdAt?: string | number | Date | undefined;
+  readonly metadata?: Metadata | undefined;
+}
+
+export interface ImportOptions extends CallOptions {
+  /** Administrator's handle: the owner of lines that name none. */
+  readonly userId?: string | undefined;
+  /** Called after each batch that is stored for good. */
+  readonly onProgress?: ((progress: { readonly messages: number; readonly conversations: number }) => void) | undefined;
+}
+
+export interface ImportReport {
+  readonly messages: number;
+  readonly conversations: number;
+}
+
+export interface EraseOptions extends CallOptions {
+  /** Administrator's handle only. */
+  readonly userId?: string | undefined;
+  /** Rewrite the tables, so that the bytes leave the disk too. Takes a lock for its time. @default false */
+  readonly compact?: boolean | undefined;
+}
+
+/** What a handle on one scope can do. {@link Memory.scope} makes one; {@link Memory} itself is the administrator's. */
+export interface ScopedMemory {
+  /**
+   * Appends messages to a conversation, and creates it for its owner when it is new. When it resolves, the messages
+   * survive a crash; a recall finds them by their words at once and by meaning when the worker has embedded them.
+   *
+   * A batch lands whole or not at all. The same message id again updates that message. Returns the messages as stored.
+   *
+   * @throws NotFoundError when the conversation is somebody else's
+   */
+  addMessages(conversationId: string, messages: MessageInput | readonly MessageInput[], options?: AddMessagesOptions): Promise<readonly Message[]>;
+  /** Finds what matters for a query: by meaning, by words, by time. Best first. An empty query finds nothing. */
+  recall(query: string, options?: RecallOptions): Promise<RecallResult>;
+  readonly conversations: Conversations;
+  readonly messages: Messages;
+  /** Every message of the scope, conversation by conversation, in order. */
+  export(options?: CallOptions & { readonly userId?: string | undefined }): AsyncIterable<ExportedMessage>;
+  /** Stores messages from anywhere; lines of the same conversation and id update, so running it twice doubles nothing. */
+  import(lines: Iterable<ImportedMessage> | AsyncIterable<ImportedMessage>, options?: ImportOptions): Promise<ImportReport>;
+  /** Deletes everything of a user: conversations, messages, vectors, what was derived and what was owed. */
+  erase(options?: EraseOptions): Promise<{ readonly conversations: number; readonly messages: number }>;
+}
+
+/** The memory. Made by `createMemory`; nothing is opened before the first call. */
+export interface Memory extends ScopedMemory, AsyncDisposable {
+  /** The same interface, its scope fixed and enforced on every id. Shares this memory's connections. */
+  scope(scope: ScopeOptions): ScopedMemory;
+  /** Connects and migrates now. Optional; fails with what to do. */
+  ready(options?: CallOptions): Promise<void>;
+  /** Resolves when every vector owed at the time of the call is there. With `worker: "manual"` it does the work. */
+  flush(options?: CallOptions): Promise<void>;
+  stats(options?: CallOptions & { readonly userId?: string | undefined }): Promise<MemoryStats>;
+  /** Never rejects: a backend that cannot be reached is an answer. */
+  health(options?: CallOptions): Promise<MemoryHealth>;
+  /** Finishes what is under way and lets go of what this memory opened. Lent pools and instances stay open. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+export interface MemoryStats {
+  readonly conversations: number;
+  readonly messages: number;
+  readonly users: number;
+  /** Messages with a vector in the current embedding space. */
+  readonly vectors: number;
+  /** Vectors owed: `failing` ones were tried at least once. */
+  readonly owed: { readonly pending: number; readonly failing: number; readonly lastError: string | undefined };
+  readonly embedding: { readonly model: string; readonly dimensions: number | undefined } | undefined;
+  readonly store: string;
+}
+
+export interface MemoryHealth {
+  readonly ok: boolean;
+  readonly store: string;
+  readonly latencyMs: number | undefined;
+  /** Server and extension versions, when they could be asked. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** What is wrong and what to do, when `ok` is false. */
+  readonly problem: string | undefined;
+}
