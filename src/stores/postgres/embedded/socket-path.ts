@@ -1,0 +1,47 @@
+import { Buffer } from "node:buffer";
+import { createHash, randomBytes } from "node:crypto";
+import { lstatSync, mkdirSync, unlinkSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import { basename, dirname, join } from "node:path";
+
+/** The kernel copies the path into 108 bytes (104 on macOS), terminator included. */
+const maxPathBytes = 103;
+const ourSockets = /^unforget-[0-9a-f]{12}\.sock$/;
+
+/**
+ * A fresh address for an owner of this directory. Fresh, because a dying owner unlinks its socket at a moment nobody
+ * controls, and must not hit its successor's; clients learn it from `owner.json`.
+ */
+export function newSocketPath(directory: string): string {
+  const name = `unforget-${randomBytes(6).toString("hex")}`;
+  if (process.platform === "win32") return `\\\\.\\pipe\\${name}`;
+  const inside = join(directory, `${name}.sock`);
+  if (Buffer.byteLength(inside) <= maxPathBytes) return inside;
+  return join(privateTemporaryDirectory(directory), `${name}.sock`);
+}
+
+function privateTemporaryDirectory(directory: string): string {
+  const hash = createHash("sha256").update(`${userInfo().uid}:${directory}`).digest("hex").slice(0, 16);
+  const name = `unforget-${hash}`;
+  // A long TMPDIR (macOS, CI) would defeat the purpose.
+  const parent = Buffer.byteLength(join(tmpdir(), name)) + 27 <= maxPathBytes ? tmpdir() : "/tmp";
+  const path = join(parent, name);
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  const found = lstatSync(path);
+  if (!found.isDirectory() || found.uid !== userInfo().uid || (found.mode & 0o077) !== 0) {
+    throw new Error(`${path} exists and is not private to this user: remove it, or set TMPDIR to a directory of your own`);
+  }
+  return path;
+}
+
+/** Removes what a killed owner left, if it is one of our names. */
+export function removeStaleSocket(path: string, directory: string): void {
+  if (process.platform === "win32" || !ourSockets.test(basename(path))) return;
+  const parent = dirname(path);
+  if (parent !== directory && !/^unforget-[0-9a-f]{16}$/.test(basename(parent))) return;
+  try {
+    unlinkSync(path);
+  } catch {
+    // Already gone.
+  }
+}
