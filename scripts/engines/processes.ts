@@ -1,0 +1,82 @@
+// Starting, watching and ending the processes of engines.
+import { spawn } from "node:child_process";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+
+export type Command = readonly [program: string, ...args: string[]];
+
+/** What an engine sees of our environment: nothing that could change how it behaves. */
+const environment = {
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  HOME: "/tmp",
+  LANG: "C.UTF-8",
+  DEBIAN_FRONTEND: "noninteractive",
+};
+
+/** Runs a command to its end; a failure carries the last lines of what it printed. */
+export function run([program, ...args]: Command): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { env: environment, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    const collect = (chunk: Buffer) => {
+      output = (output + chunk).slice(-4_000);
+    };
+    child.stdout.on("data", collect);
+    child.stderr.on("data", collect);
+    child.on("error", reject);
+    child.on("close", (code) => {
+      if (code === 0) resolve();
+      else reject(new Error(`${program} ended with ${code}:\n${output.trim().split("\n").slice(-15).join("\n")}`));
+    });
+  });
+}
+
+/** Starts a process that outlives this one. */
+export function startDetached([program, ...args]: Command, logFile: string): void {
+  const log = openSync(logFile, "a");
+  const child = spawn(program, args, { env: environment, detached: true, stdio: ["ignore", log, log], cwd: "/" });
+  closeSync(log);
+  child.unref();
+}
+
+/** The process named by the first line of a pid file, when it is alive. */
+export function alive(pidFile: string): number | undefined {
+  if (!existsSync(pidFile)) return undefined;
+  const pid = Number.parseInt(readFileSync(pidFile, "utf8"), 10);
+  try {
+    process.kill(pid, 0);
+    return pid;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Ends the process of a pid file and waits until it is gone. */
+export async function end(pidFile: string, signal: NodeJS.Signals): Promise<void> {
+  const pid = alive(pidFile);
+  if (pid === undefined) return;
+  process.kill(pid, signal);
+  await until(async () => alive(pidFile) !== pid, `process ${pid} to end`);
+}
+
+/** Waits until `check` is true, for at most a minute. */
+export async function until(check: () => Promise<boolean>, what: string): Promise<void> {
+  for (let attempt = 0; attempt < 600; attempt++) {
+    if (await check()) return;
+    await delay(100);
+  }
+  throw new Error(`Waited a minute for ${what}`);
+}
+
+/** A free port on loopback: `preferred`, unless somebody has it. */
+export function freePort(preferred = 0): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", (error) => (preferred === 0 ? reject(error) : resolve(freePort())));
+    server.listen(preferred, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
