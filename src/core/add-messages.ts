@@ -1,0 +1,82 @@
+import { DimensionMismatchError, InvalidArgumentError, NotFoundError } from "../domain/errors.ts";
+import type { AddMessagesOptions } from "../domain/memory.ts";
+import type { Message, MessageInput } from "../domain/message.ts";
+import type { AppendRequest, NewMessage, StoreScope } from "../domain/session-store.ts";
+import { abortable } from "../internal/abort.ts";
+import type { MemoryCore } from "./memory-core.ts";
+import { normalizeMessages, validateId } from "./messages/normalize-message.ts";
+import { ownerOf } from "./scope.ts";
+import { encodeMetadata, parseText } from "./validate.ts";
+
+/** Appends a caller's messages to a conversation of a scope. */
+export async function addMessages(
+  core: MemoryCore,
+  scope: StoreScope,
+  conversationId: string,
+  input: MessageInput | readonly MessageInput[],
+  options: AddMessagesOptions,
+): Promise<readonly Message[]> {
+  validateId("conversationId", conversationId);
+  const resourceId = scope.resourceId ?? options.resourceId ?? "default";
+  validateId("resourceId", resourceId);
+  const userId = ownerOf(scope, options.userId) ?? (await ownerOfConversation(core, scope, conversationId, options.signal));
+  const request = {
+    tenant: scope.tenant,
+    userId,
+    conversationId,
+    requiredResourceId: scope.resourceId,
+    createConversation: options.createConversation ?? true,
+    create: {
+      resourceId,
+      title: parseText("conversation.title", options.conversation?.title, 10_000) ?? "",
+      metadataJson: encodeMetadata("conversation.metadata", options.conversation?.metadata),
+      language: options.conversation?.language,
+    },
+  };
+  const stored = await appendMessages(core, request, input, options.signal);
+  if (stored === undefined) {
+    throw new NotFoundError("conversation", conversationId, request.createConversation ? undefined : "create it first, or leave createConversation out");
+  }
+  return stored;
+}
+
+/** On the administrator's handle a known conversation says whose it is. */
+async function ownerOfConversation(core: MemoryCore, scope: StoreScope, conversationId: string, signal: AbortSignal | undefined): Promise<string> {
+  await core.open();
+  const conversation = await core.store.getConversation(scope, conversationId, signal);
+  if (conversation === undefined) throw new InvalidArgumentError("userId", "is required for a new conversation: whose is it? Pass userId, or use memory.scope({ userId })");
+  return conversation.userId;
+}
+
+type Target = Omit<AppendRequest, "messages" | "create"> & Partial<Pick<AppendRequest, "create">>;
+
+/** Normalises and appends; undefined when the conversation is not there for this user. */
+export async function appendMessages(
+  core: MemoryCore,
+  target: Target,
+  input: MessageInput | readonly MessageInput[],
+  signal: AbortSignal | undefined,
+): Promise<readonly Message[] | undefined> {
+  signal?.throwIfAborted();
+  const messages = normalizeMessages(input, new Date());
+  await core.open();
+  if (messages.length === 0) return [];
+  await checkVectors(core, messages);
+  const create = target.create ?? { resourceId: "default", title: "", metadataJson: "{}", language: undefined };
+  const stored = await abortable(core.queue.add({ ...target, create, messages }), signal);
+  core.worker.wake();
+  return stored;
+}
+
+/** Vectors brought by the caller belong to the memory's embedding space, or the call fails before anything is stored. */
+export async function checkVectors(core: MemoryCore, messages: readonly NewMessage[]): Promise<void> {
+  for (const [index, { embedding }] of messages.entries()) {
+    if (embedding === null) continue;
+    const expected = core.embedder?.dimensions;
+    if (core.embedder !== undefined && expected !== undefined && embedding.length !== expected) {
+      throw new DimensionMismatchError(expected, embedding.length, core.embedder.model);
+    }
+    if (embedding.every((value) => value === 0)) throw new InvalidArgumentError(`messages[${index}].embedding`, "has length 0 and no direction: leave it out");
+    await core.useSpace(embedding.length);
+  }
+}

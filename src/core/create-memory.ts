@@ -1,0 +1,108 @@
+import { InvalidArgumentError } from "../domain/errors.ts";
+import type { Logger } from "../domain/logger.ts";
+import type { Memory, ScopedMemory, ScopeOptions } from "../domain/memory.ts";
+import type { SessionStore, StoreScope } from "../domain/session-store.ts";
+import { type EmbeddingOptions, resolveEmbedder } from "../embedders/resolve.ts";
+import { type SessionsOption, resolveSessionStore } from "../stores/registry.ts";
+import type { PostgresSessionStoreOptions } from "../stores/session/postgres.ts";
+import { addMessages } from "./add-messages.ts";
+import { conversations } from "./conversations.ts";
+import { type MemoryCore, memoryCore } from "./memory-core.ts";
+import { messages } from "./messages.ts";
+import { recall } from "./recall.ts";
+import { makeScope, narrowed } from "./scope.ts";
+import { exportMessages, importMessages } from "./transfer.ts";
+
+/**
+ * Where memory lives and how it is searched. Without `sessions`, the fields of a Postgres store may stand here
+ * directly: `createMemory({ url })`, `createMemory({ dataDir })`, `createMemory({ client: pool })`.
+ */
+export interface MemoryOptions extends PostgresSessionStoreOptions {
+  /** Where conversations and messages live. @default an embedded Postgres in ./.unforget */
+  readonly sessions?: SessionsOption | undefined;
+  /** Which model makes vectors; `false`: words alone. @default the built-in model (English, no key, no download) */
+  readonly embedding?: EmbeddingOptions | undefined;
+  /** The hard isolation boundary of handles that name none. @default "default" */
+  readonly tenant?: string | undefined;
+  /**
+   * `"background"` embeds in this process as messages arrive; `"manual"` leaves it to `flush()` or to a worker
+   * process (serverless). @default "background"
+   */
+  readonly worker?: "background" | "manual" | undefined;
+  readonly logger?: Logger | undefined;
+}
+
+/**
+ * Makes a memory. Does no I/O and reads no environment: it connects on first use, or in `ready()`.
+ *
+ * @throws InvalidArgumentError for options that contradict each other or cannot be right
+ * @example
+ * const memory = createMemory();
+ * const mine = memory.scope({ userId: "user-123" });
+ * await mine.addMessages("conversation-1", "My name is Priya and I am building a Rust compiler.");
+ * const hits = await mine.recall("What am I building?");
+ */
+export function createMemory(options: MemoryOptions = {}): Memory {
+  const { sessions, embedding, tenant = "default", worker = "background", logger, ...short } = options;
+  if (worker !== "background" && worker !== "manual") throw new InvalidArgumentError("worker", 'must be "background" or "manual"');
+  const core = memoryCore({ store: resolveStore(sessions, short), embedder: resolveEmbedder(embedding), tenant: makeScope(tenant, {}).tenant, logger, worker });
+  const close = () => core.close();
+  return {
+    ...handle(core, makeScope(tenant, {})),
+    scope: (scope: ScopeOptions) => handle(core, makeScope(tenant, scope)),
+    ready: async (call) => {
+      call?.signal?.throwIfAborted();
+      await core.open();
+    },
+    async flush(call) {
+      await core.open();
+      await core.queue.drain();
+      await core.worker.flush(call?.signal);
+    },
+    async stats(call = {}) {
+      const scope = narrowed(makeScope(tenant, {}), { userId: call.userId });
+      await core.open();
+      const { embedder, store } = core;
+      return {
+        ...(await store.stats(scope, call.signal)),
+        embedding: embedder === undefined ? undefined : { model: embedder.model, dimensions: embedder.dimensions },
+        store: store.name,
+      };
+    },
+    health: (call) => core.store.health(call?.signal),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function resolveStore(sessions: SessionsOption | undefined, short: PostgresSessionStoreOptions): SessionStore {
+  if (sessions === undefined) return resolveSessionStore({ store: "postgres", ...short });
+  const [extra] = Object.entries(short).filter(([, value]) => value !== undefined);
+  if (extra !== undefined) throw new InvalidArgumentError(extra[0], "belongs inside `sessions` when that is given");
+  return resolveSessionStore(sessions);
+}
+
+/** The calls of one scope. An administrator's scope names no user. */
+function handle(core: MemoryCore, scope: StoreScope): ScopedMemory {
+  return {
+    addMessages: (conversationId, input, options = {}) => addMessages(core, scope, conversationId, input, options),
+    async recall(query, options = {}) {
+      const within = narrowed(scope, options);
+      if (within.userId === undefined && options.allUsers !== true) {
+        throw new InvalidArgumentError("userId", "is required: pass userId, use memory.scope({ userId }), or say allUsers: true");
+      }
+      return recall(core, within, query, options);
+    },
+    conversations: conversations(core, scope),
+    messages: messages(core, scope),
+    export: (options = {}) => exportMessages(core, narrowed(scope, options), options.signal),
+    import: (lines, options = {}) => importMessages(core, scope, lines, options),
+    async erase(options = {}) {
+      const within = narrowed(scope, options);
+      if (within.userId === undefined) throw new InvalidArgumentError("userId", "is required: whose memory shall be erased?");
+      await core.open();
+      await core.queue.drain();
+      return core.store.erase(within, { compact: options.compact ?? false }, options.signal);
+    },
+  };
+}

@@ -1,0 +1,68 @@
+import type { Embedder } from "../domain/embedder.ts";
+import { DimensionMismatchError, InvalidArgumentError } from "../domain/errors.ts";
+import type { Logger } from "../domain/logger.ts";
+import type { EmbeddingSpace, SessionStore } from "../domain/session-store.ts";
+import { once } from "../internal/once.ts";
+import { type AppendQueue, appendQueue } from "./append-queue.ts";
+import { type EmbeddingWorker, embeddingWorker } from "./embedding-worker.ts";
+
+/** What every handle of one memory shares. */
+export interface MemoryCore {
+  readonly store: SessionStore;
+  readonly embedder: Embedder | undefined;
+  readonly queue: AppendQueue;
+  readonly worker: EmbeddingWorker;
+  readonly tenant: string;
+  readonly logger: Logger | undefined;
+  /** Connects and migrates on first use; a failure is forgotten. */
+  open(): Promise<void>;
+  /** Makes sure that vectors of this length may be stored and compared. */
+  useSpace(dimensions: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface MemoryCoreOptions {
+  readonly store: SessionStore;
+  readonly embedder: Embedder | undefined;
+  readonly tenant: string;
+  readonly logger: Logger | undefined;
+  readonly worker: "background" | "manual";
+}
+
+export function memoryCore({ store, embedder, tenant, logger, worker: mode }: MemoryCoreOptions): MemoryCore {
+  let space: EmbeddingSpace | undefined;
+  const adopt = async (wanted: EmbeddingSpace) => {
+    if (space?.dimensions === wanted.dimensions) return;
+    if (space !== undefined) throw new DimensionMismatchError(space.dimensions, wanted.dimensions, space.model);
+    await store.useSpace(wanted);
+    space = wanted;
+  };
+  const worker = embeddingWorker({ store, embedder, logger, useSpace: adopt, isBackground: mode === "background" });
+  const queue = appendQueue(store);
+  const open = once(async () => {
+    await store.open();
+    if (embedder?.dimensions !== undefined) await adopt({ model: embedder.model, dimensions: embedder.dimensions });
+    worker.wake();
+  });
+  return {
+    store,
+    embedder,
+    queue,
+    worker,
+    tenant,
+    logger,
+    open,
+    async useSpace(dimensions) {
+      if (embedder === undefined) {
+        throw new InvalidArgumentError("embedding", 'this memory has no embedding model: open it with one, or with embedding: { provider: "caller", model, dimensions } for vectors of your own');
+      }
+      await adopt({ model: embedder.model, dimensions });
+    },
+    close: once(async () => {
+      await queue.drain();
+      await worker.close();
+      await embedder?.close?.();
+      await store.close();
+    }),
+  };
+}

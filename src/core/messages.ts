@@ -1,0 +1,84 @@
+import { InvalidArgumentError, NotFoundError } from "../domain/errors.ts";
+import type { MessageChanges, Messages } from "../domain/memory.ts";
+import type { Message, MessageInputObject } from "../domain/message.ts";
+import type { StoreScope } from "../domain/session-store.ts";
+import { appendMessages } from "./add-messages.ts";
+import type { MemoryCore } from "./memory-core.ts";
+import { validateId } from "./messages/normalize-message.ts";
+import { narrowed } from "./scope.ts";
+import { parseCount, parseTime } from "./validate.ts";
+
+/** `messages` of a handle. */
+export function messages(core: MemoryCore, scope: StoreScope): Messages {
+  const missingConversation = (id: string) => new NotFoundError("conversation", id);
+
+  async function get(conversationId: string, messageId: string, signal: AbortSignal | undefined): Promise<Message> {
+    validateId("conversationId", conversationId);
+    validateId("messageId", messageId);
+    await core.open();
+    const found = await core.store.getMessage(scope, conversationId, messageId, signal);
+    if (found === undefined) throw new NotFoundError("message", messageId);
+    return found;
+  }
+
+  async function remove(conversationId: string, ids: readonly string[] | undefined, signal: AbortSignal | undefined): Promise<number> {
+    validateId("conversationId", conversationId);
+    await core.open();
+    const count = await core.store.deleteMessages(scope, conversationId, ids, signal);
+    if (count === undefined) throw missingConversation(conversationId);
+    core.worker.wake();
+    return count;
+  }
+
+  return {
+    async list(conversationId, options = {}) {
+      validateId("conversationId", conversationId);
+      const cursor = options.cursor === undefined ? undefined : Number(options.cursor);
+      if (cursor !== undefined && !Number.isSafeInteger(cursor)) throw new InvalidArgumentError("cursor", "is not a cursor of this list: pass the nextCursor of a page");
+      const bounds = [cursor, options.beforeSeq].filter((bound) => bound !== undefined);
+      const query = {
+        limit: parseCount("limit", options.limit, 100, 1, 10_000),
+        beforeSeq: bounds.length === 0 ? undefined : Math.min(...bounds),
+        afterSeq: options.afterSeq,
+        before: parseTime("before", options.before),
+        after: parseTime("after", options.after),
+        roles: options.roles,
+      };
+      const within = narrowed(scope, { userId: options.userId });
+      await core.open();
+      const page = await core.store.listMessages(within, conversationId, query, options.signal);
+      if (page === undefined) throw missingConversation(conversationId);
+      return page;
+    },
+
+    get: (conversationId, messageId, options) => get(conversationId, messageId, options?.signal),
+
+    async update(conversationId, messageId, changes, options) {
+      const before = await get(conversationId, messageId, options?.signal);
+      const request = { tenant: scope.tenant, userId: before.userId, conversationId, requiredResourceId: scope.resourceId, createConversation: false };
+      const [after] = (await appendMessages(core, request, [changed(before, changes)], options?.signal)) ?? [];
+      if (after === undefined) throw new NotFoundError("message", messageId);
+      return after;
+    },
+
+    delete: (conversationId, messageIds, options) => remove(conversationId, typeof messageIds === "string" ? [messageIds] : messageIds, options?.signal),
+    clear: (conversationId, options) => remove(conversationId, undefined, options?.signal),
+  };
+}
+
+/** The message as it shall be, written over itself by its id. */
+function changed(before: Message, changes: MessageChanges): MessageInputObject {
+  const payload =
+    changes.parts === undefined && changes.content === undefined
+      ? { parts: before.parts, ...(before.content === "" ? {} : { content: before.content }) }
+      : { ...(changes.parts === undefined ? {} : { parts: changes.parts }), ...(changes.content === undefined ? {} : { content: changes.content }) };
+  return {
+    id: before.id,
+    role: before.role,
+    name: changes.name ?? before.name,
+    metadata: changes.metadata ?? before.metadata,
+    createdAt: before.createdAt,
+    importance: changes.importance,
+    ...payload,
+  };
+}

@@ -1,0 +1,38 @@
+import { InvalidArgumentError } from "../domain/errors.ts";
+
+/** A point in time as callers write it. */
+export function parseTime(field: string, time: Date | string | number | undefined): Date | undefined {
+  if (time === undefined) return undefined;
+  const date = time instanceof Date ? time : new Date(time);
+  if (Number.isNaN(date.getTime())) throw new InvalidArgumentError(field, "is not a date: pass a Date, an ISO 8601 string or epoch milliseconds");
+  return date;
+}
+
+/** A whole number within bounds. */
+export function parseCount(field: string, value: number | undefined, standard: number, least: number, most: number): number {
+  const count = value ?? standard;
+  if (!Number.isInteger(count) || count < least || count > most) {
+    throw new InvalidArgumentError(field, `must be a whole number from ${least} to ${most}`);
+  }
+  return count;
+}
+
+/** Metadata as JSON; undefined is the empty object. */
+export function encodeMetadata(field: string, metadata: unknown): string {
+  if (metadata === undefined || metadata === null) return "{}";
+  if (typeof metadata !== "object" || Array.isArray(metadata)) throw new InvalidArgumentError(field, "must be a JSON object");
+  try {
+    return JSON.stringify(metadata);
+  } catch (error) {
+    throw new InvalidArgumentError(field, "cannot be written as JSON: it is cyclic or holds a BigInt", { cause: error });
+  }
+}
+
+/** Text for a column that cannot hold NUL. */
+export function parseText(field: string, text: string | undefined, longest: number): string | undefined {
+  if (text === undefined) return undefined;
+  if (typeof text !== "string") throw new InvalidArgumentError(field, "must be a string");
+  if (text.includes("\0")) throw new InvalidArgumentError(field, "must not hold a NUL character");
+  if (text.length > longest) throw new InvalidArgumentError(field, `must be at most ${longest} characters`);
+  return text.toWellFormed();
+}

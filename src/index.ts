@@ -1,0 +1,23 @@
+export { createMemory, type MemoryOptions } from "./core/create-memory.ts";
+export type { Conversation, ConversationChanges, ConversationInput, Page } from "./domain/conversation.ts";
+export type { EmbedOptions, Embedder } from "./domain/embedder.ts";
+export {
+  BackendError,
+  ConflictError,
+  DependencyMissingError,
+  DimensionMismatchError,
+  EmbeddingError,
+  type ErrorCode,
+  InvalidArgumentError,
+  MemoryError,
+  NotFoundError,
+  UnsupportedError,
+} from "./domain/errors.ts";
+export type { FilterValue, MetadataFilter } from "./domain/filter.ts";
+export type { Logger } from "./domain/logger.ts";
+export type * from "./domain/memory.ts";
+export type { Message, MessageInput, MessageInputObject, Metadata, Part, Role } from "./domain/message.ts";
+export type * from "./domain/recall.ts";
+export type { EmbeddingOptions } from "./embedders/resolve.ts";
+export type { SessionsOption } from "./stores/registry.ts";
+export type { PostgresSessionStoreOptions } from "./stores/session/postgres.ts";

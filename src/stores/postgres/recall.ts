@@ -1,0 +1,335 @@
+import type { FilterValue, MetadataFilter } from "../../domain/filter.ts";
+import type { RecallAnswer, RecallQuery, RecallRow } from "../../domain/session-store.ts";
+import { type CurrentSpace, type Database, fromEpochMs, knownLanguage, Parameters, statementName } from "./database.ts";
+import { completeExchanges, type MessageRow, messageColumns, toMessage } from "./messages.ts";
+import type { SqlValue } from "./sql-client.ts";
+import { encodeVector } from "./vectors.ts";
+
+/**
+ * Up to this many rows a scope is scanned whole through its b-tree: exact, and faster than an index scan that filters
+ * afterwards. Measured with 256 to 384 dimensions: 20,000 exact distances take about 10 ms.
+ */
+export const exactScopeRows = 20_000;
+/** A scope is never counted further than this. */
+const mostCountedRows = 200_000;
+/** Candidates of each leg: scaling scores to 0..1 and the conversation prior need a tail behind the hits. */
+const leastDepth = 200;
+/** Below this share of the table an index scan would pass over too many strangers' rows. */
+const leastIndexShare = 0.02;
+/** Rows the word index may bring up; the most frequent words of a query are left out of the search (not of the ranking) until it fits. */
+const mostWordRows = 2_000;
+/** Rows of the scope in which the query's words are counted to tell frequent from rare. */
+const sampleRows = 500;
+/** `ts_rank` weights of labels D, C, B, A: previous turns .3, own words 1 (tuned on public conversations, see docs/guide/recall.md). */
+const rankWeights = "'{0.3,0.4,0.4,1.0}'";
+/** Found 0.98 and more of the exact neighbours among 100,000 vectors, over several builds of the index. */
+const searchWidth = 200;
+
+type Plan = "exact" | "index";
+
+interface AnswerRow extends MessageRow {
+  readonly scopeSize: number;
+  readonly textCandidates: number;
+  readonly vectorCandidates: number;
+  readonly lexemes: readonly string[] | null;
+  readonly kept: readonly string[] | null;
+  readonly score: number;
+  readonly similarity: number | null;
+  readonly rank: number | null;
+  readonly conversation: number;
+  readonly neighbour: number;
+  readonly recency: number;
+  readonly importance: number;
+}
+
+/**
+ * Ranks a scope for a query in one statement. The exact plan guards itself: it counts the scope up to a bound and
+ * does nothing when there is more, so that a small scope costs one trip and nothing is remembered about it. That a
+ * scope is large is remembered in `large`, which lives as long as the store.
+ */
+export async function recall(database: Database, large: LargeScopes, query: RecallQuery, signal?: AbortSignal): Promise<RecallAnswer> {
+  const key = scopeKey(query);
+  const remembered = large.get(key);
+  if (remembered === undefined) {
+    const answer = await run(database, query, "exact", exactScopeRows, exactScopeRows, signal);
+    if (answer.scopeSize <= exactScopeRows) return answer;
+  }
+  const known = remembered ?? large.set(key, await countScope(database, query, signal));
+  const usable = query.vector === undefined || (database.space?.hasIndex === true && known.share >= leastIndexShare);
+  if (!usable && known.share >= leastIndexShare) large.wantsIndex = true;
+  if (!usable) return run(database, query, "exact", known.rows, undefined, signal);
+  const answer = await run(database, query, "index", known.rows, undefined, signal);
+  // The scope has shrunk, or the index passed over rows: exactness before speed.
+  const wanted = query.minSimilarity === undefined ? query.limit : 0;
+  if (answer.rows.length < Math.min(wanted, known.rows)) {
+    large.delete(key);
+    return run(database, query, "exact", known.rows, undefined, signal);
+  }
+  return answer;
+}
+
+interface ScopeCount {
+  /** Counted up to a bound. */
+  readonly rows: number;
+  /** Of all rows of the table. */
+  readonly share: number;
+}
+
+/** What is remembered of large scopes for a while, bounded. */
+export class LargeScopes {
+  /** A recall met a scope the vector index would serve, and the index is not there yet. */
+  wantsIndex = false;
+  readonly #sizes = new Map<string, ScopeCount & { readonly at: number }>();
+
+  get(key: string): ScopeCount | undefined {
+    const known = this.#sizes.get(key);
+    return known === undefined || Date.now() - known.at > 300_000 ? undefined : known;
+  }
+
+  set(key: string, size: ScopeCount): ScopeCount {
+    if (this.#sizes.size >= 10_000) this.#sizes.delete(this.#sizes.keys().next().value as string);
+    this.#sizes.set(key, { ...size, at: Date.now() });
+    return size;
+  }
+
+  delete(key: string): void {
+    this.#sizes.delete(key);
+  }
+}
+
+function scopeKey(query: RecallQuery): string {
+  const { scope, conversationId, kinds, roles, since, until, filter } = query;
+  return JSON.stringify([scope.tenant, scope.userId, scope.resourceId, conversationId, kinds, roles, since, until, filter]);
+}
+
+async function countScope(database: Database, query: RecallQuery, signal: AbortSignal | undefined): Promise<ScopeCount> {
+  const parameters = new Parameters<SqlValue>();
+  const { search } = database.names.table;
+  const text = `SELECT (SELECT count(*) FROM (SELECT 1 FROM ${search} s WHERE ${scopeConditions(query, parameters).join(" AND ")} LIMIT ${mostCountedRows}) x) AS rows,
+    (SELECT GREATEST(reltuples, 0)::float8 FROM pg_class WHERE oid = ${parameters.add(search, "text")}::regclass) AS total`;
+  const { rows } = await database.client.query<{ rows: number; total: number }>({ text, values: parameters.values, signal });
+  const { rows: count = 0, total = 0 } = rows[0] ?? {};
+  return { rows: count, share: count >= mostCountedRows ? 1 : count / Math.max(count, total) };
+}
+
+async function run(
+  database: Database,
+  query: RecallQuery,
+  plan: Plan,
+  scopeRows: number,
+  guard: number | undefined,
+  signal: AbortSignal | undefined,
+): Promise<RecallAnswer> {
+  const parameters = new Parameters<SqlValue>();
+  const text = recallSql(database, query, plan, scopeRows, guard, parameters);
+  const { rows } = await database.client.query<AnswerRow>({ text, name: statementName(text), values: parameters.values, signal });
+  const head = rows[0];
+  const hits = rows.filter((row) => row.id !== null);
+  const exchanges = await completeExchanges(database, query.scope, hits, signal);
+  const lexemes = head?.lexemes ?? [];
+  const kept = new Set(head?.kept ?? lexemes);
+  return {
+    rows: hits.map((row) => toRecallRow(row, exchanges.get(row) ?? [])),
+    plan,
+    scopeSize: head?.scopeSize ?? 0,
+    candidates: { vector: head?.vectorCandidates ?? 0, text: head?.textCandidates ?? 0 },
+    words: lexemes,
+    dropped: lexemes.filter((lexeme) => !kept.has(lexeme)),
+  };
+}
+
+function toRecallRow(row: AnswerRow, exchange: RecallRow["exchange"]): RecallRow {
+  return {
+    message: toMessage(row),
+    exchange,
+    score: row.score,
+    vector: row.similarity ?? undefined,
+    text: row.rank ?? undefined,
+    conversation: row.conversation,
+    neighbour: row.neighbour,
+    recency: row.recency,
+    importance: row.importance,
+  };
+}
+
+function recallSql(database: Database, query: RecallQuery, plan: Plan, scopeRows: number, guard: number | undefined, parameters: Parameters<SqlValue>): string {
+  const { table } = database.names;
+  const space = query.vector === undefined ? undefined : database.space;
+  const usesText = query.words !== "";
+  const vector = space === undefined ? undefined : vectorSql(database, space, query.vector as Float32Array, parameters);
+  const conditions = scopeConditions(query, parameters);
+  const depth = parameters.add(Math.max(leastDepth, 4 * query.limit), "int");
+  const gate = guard === undefined ? "" : `(SELECT n FROM size) <= ${guard} AND `;
+  const steps: string[] = [
+    guard === undefined
+      ? `size AS MATERIALIZED (SELECT ${parameters.add(scopeRows, "bigint")} AS n)`
+      : `size AS MATERIALIZED (SELECT count(*) AS n FROM (SELECT 1 FROM ${table.search} s WHERE ${conditions.join(" AND ")} LIMIT ${guard + 1}) x)`,
+  ];
+  if (usesText) steps.push(...questionSteps(database, query, parameters), ...(plan === "index" ? rareWordSteps(table.search, conditions, scopeRows, parameters) : []));
+  if (usesText) steps.push(textLeg(table.search, conditions, plan, gate, depth));
+  if (vector !== undefined) steps.push(vectorLeg(database, query, vector, conditions, plan, gate, depth));
+
+  const legs = [...(usesText ? ["text_leg"] : []), ...(vector === undefined ? [] : ["vector_leg"])];
+  const similarity = vector === undefined ? "NULL::float8" : `1 - (v.embedding ${vector.distance} ${vector.query})`;
+  const rank = usesText ? `CASE WHEN s.words @@ q.query THEN ts_rank(${rankWeights}, s.words, q.query) ELSE 0 END` : "NULL::real";
+  const { weights } = query;
+  const weigh = (value: number) => parameters.add(value, "float8");
+  steps.push(
+    `candidate AS (${legs.map((leg) => `SELECT user_id, entry FROM ${leg}`).join(" UNION ")})`,
+    `scored AS (
+  SELECT s.user_id, s.entry, s.conversation_id, s.seq, s.created_at, s.importance, (${similarity})::float8 AS similarity, (${rank})::float8 AS rank
+  FROM candidate c JOIN ${table.search} s ON s.tenant = ${parameters.add(query.scope.tenant, "text")} AND s.user_id = c.user_id AND s.entry = c.entry${
+    vector === undefined ? "" : `\n  LEFT JOIN ${vector.space.table} v ON v.tenant = s.tenant AND v.user_id = s.user_id AND v.entry = s.entry AND v.revision = s.revision`
+  }${usesText ? "\n  CROSS JOIN question q" : ""}
+)`,
+    // Convex fusion: each leg scaled to 0..1 over the candidates. A text rank has a natural zero: no word in common.
+    `fused AS (
+  SELECT *, ${weigh(weights.text)} * COALESCE(rank / NULLIF(max(rank) OVER (), 0), 0)
+    + ${weigh(weights.vector)} * COALESCE((similarity - min(similarity) OVER ()) / NULLIF(max(similarity) OVER () - min(similarity) OVER (), 0), CASE WHEN similarity IS NULL THEN 0 ELSE 1 END) AS base
+  FROM scored
+)`,
+    `placed AS (
+  SELECT *, CASE WHEN lead(seq) OVER turns = seq + 1 THEN lead(base) OVER turns ELSE 0 END AS neighbour,
+    row_number() OVER (PARTITION BY user_id, conversation_id ORDER BY base DESC) AS place
+  FROM fused WINDOW turns AS (PARTITION BY user_id, conversation_id ORDER BY seq)
+)`,
+    `signals AS (
+  SELECT *, COALESCE(sum(base) FILTER (WHERE place <= 2) OVER (PARTITION BY user_id, conversation_id), 0) / 2 AS prior,
+    exp(-ln(2) * GREATEST(extract(epoch FROM ${fromEpochMs(parameters.add(query.now.getTime(), "float8"))} - created_at)::float8, 0) / (86400 * ${weigh(query.recencyHalfLifeDays)})) AS recency
+  FROM placed
+)`,
+    `top AS MATERIALIZED (
+  SELECT *, base + ${weigh(weights.neighbour)} * neighbour + ${weigh(weights.conversation)} * prior + ${weigh(weights.recency)} * recency + ${weigh(weights.importance)} * COALESCE(importance, 0) AS score
+  FROM signals${query.minSimilarity === undefined ? "" : ` WHERE similarity >= ${weigh(query.minSimilarity)}`}
+  ORDER BY score DESC, similarity DESC NULLS LAST, entry DESC LIMIT ${parameters.add(query.limit, "int")}
+)`,
+  );
+  return `WITH ${steps.join(", ")}
+SELECT (SELECT n FROM size) AS "scopeSize",
+  ${usesText ? "(SELECT count(*) FROM text_leg)" : "0"} AS "textCandidates", ${vector === undefined ? "0" : "(SELECT count(*) FROM vector_leg)"} AS "vectorCandidates",
+  ${usesText ? "(SELECT lexemes FROM question)" : "NULL::text[]"} AS lexemes, ${usesText && plan === "index" ? "(SELECT kept FROM narrow)" : "NULL::text[]"} AS kept,
+  t.score, t.similarity, t.rank, t.prior AS conversation, t.neighbour, t.recency, COALESCE(t.importance, 0)::float8 AS importance, ${messageColumns}
+FROM (SELECT 1) one LEFT JOIN (top t JOIN ${table.messages} m ON m.tenant = ${parameters.add(query.scope.tenant, "text")} AND m.user_id = t.user_id AND m.conversation_id = t.conversation_id AND m.seq = t.seq) ON true
+ORDER BY t.score DESC, t.similarity DESC NULLS LAST, t.entry DESC`;
+}
+
+interface VectorSql {
+  readonly space: CurrentSpace;
+  /** Placeholder of the query vector. */
+  readonly query: string;
+  /** The cosine distance operator, qualified: the extension may live in any schema. */
+  readonly distance: string;
+}
+
+function vectorSql(database: Database, space: CurrentSpace, vector: Float32Array, parameters: Parameters<SqlValue>): VectorSql {
+  const schema = database.installation.vectorSchema;
+  return { space, query: parameters.add(encodeVector(vector), `${schema}.vector`), distance: `OPERATOR(${schema}.<=>)` };
+}
+
+/** The query's words in each language that may apply, OR-ed: AND-ed words of a question match next to nothing. */
+function questionSteps(database: Database, query: RecallQuery, parameters: Parameters<SqlValue>): string[] {
+  const languages = [...new Set([database.language, ...(query.language === undefined ? [] : [query.language])].map((language) => knownLanguage(database, language)))];
+  return [
+    `question AS MATERIALIZED (
+  SELECT string_agg(${quotedLexeme("lexeme")}, ' | ')::tsquery AS query, array_agg(lexeme) AS lexemes
+  FROM (SELECT DISTINCT lexeme FROM unnest(${parameters.add(languages, "text[]")}) language, unnest(tsvector_to_array(to_tsvector(language::regconfig, ${parameters.add(query.words, "text")}))) lexeme) x
+)`,
+  ];
+}
+
+/** SQL: a lexeme as a tsquery operand. */
+function quotedLexeme(column: string): string {
+  return `'''' || replace(replace(${column}, '\\', '\\\\'), '''', '''''') || ''''`;
+}
+
+/**
+ * For scopes too large to scan: counts the query's words in a sample, and searches by the rarest ones that together
+ * bring up few enough rows. When even the rarest is frequent, rows must hold the two rarest.
+ */
+function rareWordSteps(search: string, conditions: readonly string[], scopeRows: number, parameters: Parameters<SqlValue>): string[] {
+  const rows = parameters.add(scopeRows, "float8");
+  return [
+    `sample AS MATERIALIZED (SELECT s.words FROM ${search} s WHERE ${conditions.join(" AND ")} ORDER BY s.tenant DESC, s.user_id DESC, s.entry DESC LIMIT ${sampleRows})`,
+    `frequency AS MATERIALIZED (
+  SELECT lexeme, ${rows} * (SELECT count(*) FROM sample WHERE words @@ (${quotedLexeme("lexeme")})::tsquery) / GREATEST((SELECT count(*) FROM sample), 1) AS rows
+  FROM question, unnest(lexemes) lexeme
+)`,
+    "ordered AS MATERIALIZED (SELECT lexeme, rows, sum(rows) OVER (ORDER BY rows, lexeme) AS running, row_number() OVER (ORDER BY rows, lexeme) AS place FROM frequency)",
+    `narrow AS MATERIALIZED (
+  SELECT CASE WHEN bool_or(place = 1 AND running > ${mostWordRows}) THEN string_agg(${quotedLexeme("lexeme")}, ' & ') FILTER (WHERE place <= 2)
+    ELSE string_agg(${quotedLexeme("lexeme")}, ' | ') FILTER (WHERE place = 1 OR running <= ${mostWordRows}) END::tsquery AS query,
+    array_agg(lexeme) FILTER (WHERE place = 1 OR running <= ${mostWordRows}) AS kept
+  FROM ordered
+)`,
+  ];
+}
+
+function textLeg(search: string, conditions: readonly string[], plan: Plan, gate: string, depth: string): string {
+  // IS TRUE keeps the word index out: a small scope is read through its b-tree, whatever the planner thinks of the words.
+  const matching =
+    plan === "exact"
+      ? `SELECT s.* FROM ${search} s, question q WHERE ${gate}${conditions.join(" AND ")} AND (s.words @@ q.query) IS TRUE`
+      : `SELECT s.* FROM ${search} s WHERE s.words @@ (SELECT query FROM narrow) AND ${conditions.join(" AND ")} LIMIT ${2 * mostWordRows}`;
+  return `text_leg AS MATERIALIZED (
+  SELECT s.user_id, s.entry FROM (${matching}) s, question q ORDER BY ts_rank(${rankWeights}, s.words, q.query) DESC, s.entry DESC LIMIT ${depth}
+)`;
+}
+
+function vectorLeg(
+  database: Database,
+  query: RecallQuery,
+  vector: VectorSql,
+  conditions: readonly string[],
+  plan: Plan,
+  gate: string,
+  depth: string,
+): string {
+  const { space } = vector;
+  const owner = conditions.slice(0, query.scope.userId === undefined ? 1 : 2).map((condition) => condition.replace("s.", "v."));
+  const isFiltered = conditions.length > owner.length;
+  const joined = isFiltered
+    ? ` JOIN ${database.names.table.search} s ON s.tenant = v.tenant AND s.user_id = v.user_id AND s.entry = v.entry AND s.revision = v.revision AND ${conditions.slice(owner.length).join(" AND ")}`
+    : "";
+  if (plan === "exact") {
+    // Adding 0 hides the distance from the HNSW index: every row of the scope is compared.
+    return `vector_leg AS MATERIALIZED (
+  SELECT v.user_id, v.entry FROM ${space.table} v${joined} WHERE ${gate}${owner.join(" AND ")}
+  ORDER BY (v.embedding ${vector.distance} ${vector.query}) + 0 LIMIT ${depth}
+)`;
+  }
+  const schema = database.installation.vectorSchema;
+  const half = `${schema}.halfvec(${space.dimensions})`;
+  // The settings hold for this statement's transaction alone; the lateral join makes sure that they are made first.
+  return `tuned AS MATERIALIZED (
+  SELECT set_config('hnsw.ef_search', '${searchWidth}', true) || set_config('hnsw.iterative_scan', 'relaxed_order', true) AS done
+), vector_leg AS MATERIALIZED (
+  SELECT near.user_id, near.entry FROM tuned CROSS JOIN LATERAL (
+    SELECT v.user_id, v.entry FROM ${space.table} v${joined} WHERE (${owner.join(" AND ")}) IS TRUE AND tuned.done IS NOT NULL
+    ORDER BY v.embedding::${half} ${vector.distance} ${vector.query}::${half} LIMIT ${depth}
+  ) near
+)`;
+}
+
+/** SQL: the search row `s` is in scope and passes the filters; tenant first, then the user when there is one. */
+function scopeConditions(query: RecallQuery, parameters: Parameters<SqlValue>): string[] {
+  const { scope } = query;
+  const conditions = [`s.tenant = ${parameters.add(scope.tenant, "text")}`];
+  if (scope.userId !== undefined) conditions.push(`s.user_id = ${parameters.add(scope.userId, "text")}`);
+  if (scope.resourceId !== undefined) conditions.push(`s.resource_id = ${parameters.add(scope.resourceId, "text")}`);
+  if (query.conversationId !== undefined) conditions.push(`s.conversation_id = ${parameters.add(query.conversationId, "text")}`);
+  if (query.kinds !== undefined) conditions.push(`s.kind = ANY(${parameters.add(query.kinds, "text[]")})`);
+  if (query.roles !== undefined) conditions.push(`s.role = ANY(${parameters.add(query.roles, "text[]")})`);
+  if (query.since !== undefined) conditions.push(`s.created_at >= ${fromEpochMs(parameters.add(query.since.getTime(), "float8"))}`);
+  if (query.until !== undefined) conditions.push(`s.created_at < ${fromEpochMs(parameters.add(query.until.getTime(), "float8"))}`);
+  if (query.filter !== undefined) conditions.push(...metadataConditions(query.filter, parameters));
+  return conditions;
+}
+
+function metadataConditions(filter: MetadataFilter, parameters: Parameters<SqlValue>): string[] {
+  return Object.entries(filter).map(([field, value]) => {
+    const values: readonly FilterValue[] = Array.isArray(value) ? value : [value as FilterValue];
+    const objects = values.map((one) => JSON.stringify({ [field]: one }));
+    return `s.metadata @> ANY(${parameters.add(objects, "text[]")}::jsonb[])`;
+  });
+}
+
