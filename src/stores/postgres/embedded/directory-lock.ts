@@ -8,6 +8,7 @@ import type { DatabaseSync } from "node:sqlite";
  * the process dies, however it dies, so there is no pid file to misjudge.
  */
 export interface DirectoryLock {
+  /** Safe to call twice. */
   release(): void;
 }
 
@@ -24,8 +25,13 @@ export function tryLock(directory: string): DirectoryLock | undefined {
     if (isBusy(error)) return undefined;
     throw error;
   }
-  const held = database;
-  return { release: () => held.close() };
+  let held: DatabaseSync | undefined = database;
+  return {
+    release() {
+      held?.close();
+      held = undefined;
+    },
+  };
 }
 
 function isBusy(error: unknown): boolean {

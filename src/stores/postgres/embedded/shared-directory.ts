@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, realpath } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -7,7 +6,7 @@ import { BackendError } from "../../../domain/errors.ts";
 import { type DirectoryLock, readOwner, tryLock } from "./directory-lock.ts";
 import type { Link } from "./link.ts";
 import { connectSocket } from "./socket-link.ts";
-import { newSocketPath, removeStaleSocket } from "./socket-path.ts";
+import { removeStaleSocket } from "./socket-path.ts";
 import { startWorker } from "./worker-link.ts";
 
 /** A data directory as this process sees it: all its clients share one line to the engine. */
@@ -57,7 +56,7 @@ export function memoryDirectory({ leaseIdleMs }: DirectoryOptions): SharedDirect
   return {
     link() {
       // A second engine would be an empty one: what was lost is lost, and must be said.
-      entry.link ??= startWorker({ place: undefined, leaseIdleMs }, () => {});
+      entry.link ??= startWorker({ directory: undefined, leaseIdleMs }, () => {});
       return entry.link;
     },
     async release() {
@@ -112,8 +111,7 @@ async function becomeOwner(directory: string, lock: DirectoryLock, { leaseIdleMs
   try {
     const previous = readOwner(directory);
     if (previous !== undefined) removeStaleSocket(previous.socket, directory);
-    const address = { socket: newSocketPath(directory), token: randomBytes(16).toString("hex") };
-    return await startWorker({ place: { directory, address }, leaseIdleMs }, lock.release);
+    return await startWorker({ directory, leaseIdleMs }, lock.release);
   } catch (error) {
     lock.release();
     throw directoryError(directory, error);

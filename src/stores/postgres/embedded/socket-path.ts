@@ -10,13 +10,14 @@ const ourSockets = /^unforget-[0-9a-f]{12}\.sock$/;
 
 /**
  * A fresh address for an owner of this directory. Fresh, because a dying owner unlinks its socket at a moment nobody
- * controls, and must not hit its successor's; clients learn it from `owner.json`.
+ * controls, and must not hit its successor's; clients learn it from `owner.json`. It is in the directory, or in the
+ * temporary one when that path is too long or its file system knows no sockets.
  */
-export function newSocketPath(directory: string): string {
+export function newSocketPath(directory: string, place: "inside" | "temporary" = "inside"): string {
   const name = `unforget-${randomBytes(6).toString("hex")}`;
   if (process.platform === "win32") return `\\\\.\\pipe\\${name}`;
   const inside = join(directory, `${name}.sock`);
-  if (Buffer.byteLength(inside) <= maxPathBytes) return inside;
+  if (place === "inside" && Buffer.byteLength(inside) <= maxPathBytes) return inside;
   return join(privateTemporaryDirectory(directory), `${name}.sock`);
 }
 

@@ -7,6 +7,7 @@ import { allowWholeFrames, decodeGreeting, decodeRequest, encodeGreeting, encode
 import type { QueueClient, StatementQueue } from "./statement-queue.ts";
 
 export interface SocketServer {
+  readonly address: OwnerAddress;
   /** Greets those who wait, and everyone after them. */
   open(queue: StatementQueue): void;
   close(): Promise<void>;
@@ -92,6 +93,7 @@ export async function serveSocket(address: OwnerAddress, onServing: (serving: bo
   if (process.platform !== "win32") chmodSync(address.socket, 0o600);
 
   return {
+    address,
     open(opening) {
       queue = opening;
       for (const greet of opened.splice(0)) greet();

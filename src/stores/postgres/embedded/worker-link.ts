@@ -1,7 +1,11 @@
 import { Worker } from "node:worker_threads";
 import { BackendError } from "../../../domain/errors.ts";
+import { handedOver } from "./frames.ts";
 import { createLink, type Link } from "./link.ts";
 import type { FromWorker, ToWorker, WorkerOptions } from "./worker.ts";
+
+/** A database that does not close in this time is left as a crash would leave it, which costs the next opening a recovery. */
+const stopMs = 20_000;
 
 /**
  * Starts the engine in a thread of this process. `onExit` is called when the thread has ended and the directory is free,
@@ -24,7 +28,7 @@ export function startWorker(options: WorkerOptions, onExit: () => void): Promise
 
   const exited = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
   const { link, settle, lose } = createLink({
-    post: (request) => post({ kind: "request", request }, [request.message.buffer]),
+    post: (request) => post({ kind: "request", request }, handedOver(request.message)),
     hold(waiting) {
       isWaiting = waiting;
       holdProcess();
@@ -32,7 +36,9 @@ export function startWorker(options: WorkerOptions, onExit: () => void): Promise
     async close() {
       worker.ref();
       post({ kind: "stop" });
+      const impatience = setTimeout(() => void worker.terminate(), stopMs);
       await exited;
+      clearTimeout(impatience);
     },
   });
 
@@ -62,11 +68,11 @@ export function startWorker(options: WorkerOptions, onExit: () => void): Promise
 
 const deniedCodes = new Set(["EACCES", "EPERM", "EROFS"]);
 
-function openFailure(code: string | undefined, message: string, { place }: WorkerOptions, cause?: unknown): BackendError {
+function openFailure(code: string | undefined, message: string, { directory }: WorkerOptions, cause?: unknown): BackendError {
   if (code === "backend_error" || code === "backend_outdated") {
     return new BackendError("embedded", "open", message.replace(/^\[embedded\] /, ""), { code });
   }
-  const where = place?.directory ?? "memory://";
+  const where = directory ?? "memory://";
   if (code !== undefined && deniedCodes.has(code)) {
     return new BackendError("embedded", "open", `${where} cannot be written (${code}): check its owner and permissions, or choose another data directory`, {
       code: "backend_denied",

@@ -2,19 +2,22 @@
  * The thread that owns a data directory: it runs PGlite, whose calls block, and serves the other processes itself, so
  * that they wait neither for the main thread's work nor keep it alive.
  */
+import { Buffer } from "node:buffer";
+import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 import { MemoryError } from "../../../domain/errors.ts";
-import { type OwnerAddress, writeOwner } from "./directory-lock.ts";
-import type { Request, Response } from "./frames.ts";
+import { writeOwner } from "./directory-lock.ts";
+import { handedOver, type Request, type Response } from "./frames.ts";
 import { housekeeper } from "./housekeeping.ts";
+import { newSocketPath } from "./socket-path.ts";
 import { type SocketServer, serveSocket } from "./socket-server.ts";
 import { type QueueClient, statementQueue } from "./statement-queue.ts";
 
 export interface WorkerOptions {
   /** Undefined for a database in memory, which is nobody else's. */
-  readonly place: { readonly directory: string; readonly address: OwnerAddress } | undefined;
+  readonly directory: string | undefined;
   readonly leaseIdleMs: number;
 }
 
@@ -30,35 +33,37 @@ export type FromWorker =
 async function main(): Promise<void> {
   const port = parentPort;
   if (port === null) throw new Error("this module runs in a worker thread");
-  const { place, leaseIdleMs } = workerData as WorkerOptions;
+  const { directory, leaseIdleMs } = workerData as WorkerOptions;
   const tell = (message: FromWorker, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
 
   let server: SocketServer | undefined;
   try {
     // Listening comes first: who arrives while the database opens waits for the greeting.
-    if (place !== undefined) {
-      server = await serveSocket(place.address, (others) => tell({ kind: "serving", others }));
-      writeOwner(place.directory, place.address);
+    if (directory !== undefined) {
+      server = await listen(directory, (others) => tell({ kind: "serving", others }));
+      writeOwner(directory, server.address);
     }
     const { openCluster, openMemoryCluster } = await import("./cluster.ts");
-    const database = place === undefined ? await openMemoryCluster() : await openCluster(place.directory);
+    const database = directory === undefined ? await openMemoryCluster() : await openCluster(directory);
     const run = (message: Uint8Array<ArrayBuffer>) => {
-      let reply = new Uint8Array(0);
+      const pieces: Uint8Array<ArrayBuffer>[] = [];
       // Not execProtocolRawSync, which also parses every reply and keeps the result in memory for good.
-      void database.execProtocolRawStream(message, {
-        syncToFs: false,
-        onRawData: (bytes) => {
-          reply = joined(reply, bytes);
-        },
-      });
-      return reply;
+      database
+        .execProtocolRawStream(message, {
+          syncToFs: false,
+          // PGlite lends a view of its own memory.
+          onRawData: (bytes) => void pieces.push(new Uint8Array(bytes)),
+        })
+        // Seen below as a reply that is not whole.
+        .catch(() => {});
+      return pieces.length === 1 ? (pieces[0] as Uint8Array<ArrayBuffer>) : new Uint8Array(Buffer.concat(pieces));
     };
     const keeper = housekeeper(run, () => queue.isIdle());
     const queue = statementQueue({ run, onCrash: () => process.exit(1), onStatement: keeper.afterStatement, leaseIdleMs });
     server?.open(queue);
 
     const self: QueueClient = {
-      respond: (response) => tell({ kind: "response", response }, response.reply.length > 0 ? [response.reply.buffer] : []),
+      respond: (response) => tell({ kind: "response", response }, handedOver(response.reply)),
     };
     port.on("message", (message: ToWorker) => {
       if (message.kind === "request") queue.add(self, message.request);
@@ -69,7 +74,7 @@ async function main(): Promise<void> {
       keeper.stop();
       await server?.close();
       await database.close();
-      if (place !== undefined) rmSync(join(place.directory, "owner.json"), { force: true });
+      if (directory !== undefined) rmSync(join(directory, "owner.json"), { force: true });
       process.exit(0);
     };
     tell({ kind: "ready" });
@@ -81,13 +86,13 @@ async function main(): Promise<void> {
   }
 }
 
-/** PGlite lends a view of its own memory, a piece at a time. */
-function joined(before: Uint8Array<ArrayBuffer>, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  if (before.length === 0) return Uint8Array.from(bytes);
-  const both = new Uint8Array(before.length + bytes.length);
-  both.set(before);
-  both.set(bytes, before.length);
-  return both;
+async function listen(directory: string, onServing: (others: boolean) => void): Promise<SocketServer> {
+  const token = randomBytes(16).toString("hex");
+  try {
+    return await serveSocket({ socket: newSocketPath(directory), token }, onServing);
+  } catch {
+    return serveSocket({ socket: newSocketPath(directory, "temporary"), token }, onServing);
+  }
 }
 
 await main();
