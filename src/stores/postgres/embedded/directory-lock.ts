@@ -62,6 +62,8 @@ function loadSqlite(): typeof import("node:sqlite") {
 export interface OwnerAddress {
   readonly socket: string;
   readonly token: string;
+  /** For messages only: numbers come back. */
+  readonly processId: number;
 }
 
 const ownerFile = "owner.json";
@@ -70,8 +72,9 @@ export function readOwner(directory: string): OwnerAddress | undefined {
   try {
     const value: unknown = JSON.parse(readFileSync(join(directory, ownerFile), "utf8"));
     if (typeof value !== "object" || value === null) return undefined;
-    const { socket, token } = value as Record<string, unknown>;
-    return typeof socket === "string" && typeof token === "string" ? { socket, token } : undefined;
+    const { socket, token, processId } = value as Record<string, unknown>;
+    if (typeof socket !== "string" || typeof token !== "string" || typeof processId !== "number") return undefined;
+    return { socket, token, processId };
   } catch {
     // Not there yet, or being replaced: ask again.
     return undefined;

@@ -1,4 +1,5 @@
 import { BackendError } from "../../../domain/errors.ts";
+import type { Logger } from "../../../domain/logger.ts";
 import { abortable } from "../../../internal/abort.ts";
 import { once } from "../../../internal/once.ts";
 import { type SqlClient, SqlError, type SqlTransaction } from "../sql-client.ts";
@@ -15,6 +16,8 @@ export interface EmbeddedClientOptions {
   readonly waitMs?: number;
   /** @default 60_000 A transaction that does nothing for so long is rolled back, as everybody waits for it. */
   readonly leaseIdleMs?: number;
+  /** Told when this process opens the directory or connects to the one that has it open. */
+  readonly logger?: Logger | undefined;
 }
 
 /** A statement that kills the engine each time must not do so for ever. */
@@ -28,8 +31,8 @@ const maxAttempts = 4;
  * Statements whose answer got lost in a take-over are sent again, so writes must be idempotent. A transaction starts
  * again once, if it was lost before its commit was sent; otherwise it fails with SQLSTATE 08006.
  */
-export function embeddedClient({ dataDir, waitMs = 30_000, leaseIdleMs = 60_000 }: EmbeddedClientOptions): SqlClient {
-  const options = { waitMs, leaseIdleMs };
+export function embeddedClient({ dataDir, waitMs = 30_000, leaseIdleMs = 60_000, logger }: EmbeddedClientOptions): SqlClient {
+  const options = { waitMs, leaseIdleMs, logger };
   const isMemory = dataDir === "memory://";
   const directory = once<SharedDirectory>(async () => (isMemory ? memoryDirectory(options) : openSharedDirectory(dataDir, options)));
   let closing: Promise<void> | undefined;

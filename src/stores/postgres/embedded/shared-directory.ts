@@ -3,10 +3,11 @@ import { mkdir, realpath } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BackendError } from "../../../domain/errors.ts";
-import { type DirectoryLock, readOwner, tryLock } from "./directory-lock.ts";
+import type { Logger } from "../../../domain/logger.ts";
+import { type DirectoryLock, type OwnerAddress, readOwner, tryLock } from "./directory-lock.ts";
 import type { Link } from "./link.ts";
 import { connectSocket } from "./socket-link.ts";
-import { removeStaleSocket } from "./socket-path.ts";
+import { removeStaleSockets } from "./socket-path.ts";
 import { startWorker } from "./worker-link.ts";
 
 /** A data directory as this process sees it: all its clients share one line to the engine. */
@@ -22,6 +23,7 @@ export interface DirectoryOptions {
   readonly waitMs: number;
   /** How long a transaction may do nothing before it is rolled back. */
   readonly leaseIdleMs: number;
+  readonly logger?: Logger | undefined;
 }
 
 interface Entry {
@@ -55,8 +57,11 @@ export function memoryDirectory({ leaseIdleMs }: DirectoryOptions): SharedDirect
   const entry: Entry = { users: 1, link: undefined };
   return {
     link() {
-      // A second engine would be an empty one: what was lost is lost, and must be said.
-      entry.link ??= startWorker({ directory: undefined, leaseIdleMs }, () => {});
+      // Never a second engine after one that worked: it would be empty, and the loss must be seen.
+      entry.link ??= startWorker({ directory: undefined, leaseIdleMs }, () => {}).catch((error: unknown) => {
+        entry.link = undefined;
+        throw error;
+      });
       return entry.link;
     },
     async release() {
@@ -97,21 +102,25 @@ async function connectDirectory(directory: string, options: DirectoryOptions): P
     const address = readOwner(directory);
     if (address !== undefined) {
       const link = await connectSocket(address, Math.max(deadline - Date.now(), 1));
-      if (link !== undefined) return link;
+      if (link !== undefined) {
+        options.logger?.debug?.("[embedded] connected to the process that has the data directory open", { directory, processId: address.processId });
+        return link;
+      }
     }
     const lock = lockDirectory(directory);
     if (lock !== undefined) return becomeOwner(directory, lock, options);
-    if (Date.now() > deadline) throw unavailable(directory, options.waitMs);
+    if (Date.now() > deadline) throw unavailable(directory, address, options.waitMs);
     // Unequal pauses, so that two do not go on disturbing each other.
     await sleep(pauseMs * (0.5 + Math.random()));
   }
 }
 
-async function becomeOwner(directory: string, lock: DirectoryLock, { leaseIdleMs }: DirectoryOptions): Promise<Link> {
+async function becomeOwner(directory: string, lock: DirectoryLock, { leaseIdleMs, logger }: DirectoryOptions): Promise<Link> {
   try {
-    const previous = readOwner(directory);
-    if (previous !== undefined) removeStaleSocket(previous.socket, directory);
-    return await startWorker({ directory, leaseIdleMs }, lock.release);
+    removeStaleSockets(directory);
+    const link = await startWorker({ directory, leaseIdleMs }, lock.release);
+    logger?.debug?.("[embedded] opened the data directory", { directory });
+    return link;
   } catch (error) {
     lock.release();
     throw directoryError(directory, error);
@@ -150,11 +159,12 @@ function rawCluster(directory: string): BackendError {
   );
 }
 
-function unavailable(directory: string, waitMs: number): BackendError {
+function unavailable(directory: string, address: OwnerAddress | undefined, waitMs: number): BackendError {
+  const holder = address === undefined ? "another process" : `another process (${address.processId})`;
   return new BackendError(
     "embedded",
     "connect",
-    `another process holds ${directory} and did not answer within ${Math.round(waitMs / 1000)} s: check that it is not stopped or out of memory; closing it lets this one take over`,
+    `${holder} holds ${directory} and did not answer within ${Math.round(waitMs / 1000)} s: check that it is not stopped or out of memory; closing it lets this one take over`,
     { code: "backend_unavailable", retryable: true },
   );
 }

@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { createHash, randomBytes } from "node:crypto";
-import { lstatSync, mkdirSync, unlinkSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, unlinkSync } from "node:fs";
 import { tmpdir, userInfo } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { join } from "node:path";
 
 /** The kernel copies the path into 108 bytes (104 on macOS), terminator included. */
 const maxPathBytes = 103;
@@ -21,12 +21,16 @@ export function newSocketPath(directory: string, place: "inside" | "temporary" =
   return join(privateTemporaryDirectory(directory), `${name}.sock`);
 }
 
-function privateTemporaryDirectory(directory: string): string {
+function privateTemporaryPath(directory: string): string {
   const hash = createHash("sha256").update(`${userInfo().uid}:${directory}`).digest("hex").slice(0, 16);
   const name = `unforget-${hash}`;
   // A long TMPDIR (macOS, CI) would defeat the purpose.
   const parent = Buffer.byteLength(join(tmpdir(), name)) + 27 <= maxPathBytes ? tmpdir() : "/tmp";
-  const path = join(parent, name);
+  return join(parent, name);
+}
+
+function privateTemporaryDirectory(directory: string): string {
+  const path = privateTemporaryPath(directory);
   mkdirSync(path, { recursive: true, mode: 0o700 });
   const found = lstatSync(path);
   if (!found.isDirectory() || found.uid !== userInfo().uid || (found.mode & 0o077) !== 0) {
@@ -35,14 +39,14 @@ function privateTemporaryDirectory(directory: string): string {
   return path;
 }
 
-/** Removes what a killed owner left, if it is one of our names. */
-export function removeStaleSocket(path: string, directory: string): void {
-  if (process.platform === "win32" || !ourSockets.test(basename(path))) return;
-  const parent = dirname(path);
-  if (parent !== directory && !/^unforget-[0-9a-f]{16}$/.test(basename(parent))) return;
-  try {
-    unlinkSync(path);
-  } catch {
-    // Already gone.
+/** Removes what killed owners of this directory left. The caller holds its lock, so there is no living one. */
+export function removeStaleSockets(directory: string): void {
+  if (process.platform === "win32") return;
+  for (const place of [directory, privateTemporaryPath(directory)]) {
+    try {
+      for (const name of readdirSync(place)) if (ourSockets.test(name)) unlinkSync(join(place, name));
+    } catch {
+      // Not there.
+    }
   }
 }

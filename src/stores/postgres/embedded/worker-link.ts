@@ -53,10 +53,13 @@ export function startWorker(options: WorkerOptions, onExit: () => void): Promise
       } else if (message.kind === "serving") {
         othersWait = message.others;
         holdProcess();
-      } else failure = openFailure(message.code, message.message, options);
+      } else {
+        failure = openFailure(message.code, message.message, options);
+        void worker.terminate();
+      }
     });
     worker.on("error", (error) => {
-      failure ??= openFailure(undefined, error.message, options, error);
+      failure ??= openFailure((error as NodeJS.ErrnoException).code, error.message, options, error);
     });
     worker.once("exit", () => {
       onExit();
@@ -78,6 +81,9 @@ function openFailure(code: string | undefined, message: string, { directory }: W
       code: "backend_denied",
       cause,
     });
+  }
+  if (code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND") {
+    return new BackendError("embedded", "open", `a part of the package is missing (${message}): install it anew, and if you bundle, keep "unforget" external`, { cause });
   }
   return new BackendError(
     "embedded",

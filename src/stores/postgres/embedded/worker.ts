@@ -87,11 +87,11 @@ async function main(): Promise<void> {
 }
 
 async function listen(directory: string, onServing: (others: boolean) => void): Promise<SocketServer> {
-  const token = randomBytes(16).toString("hex");
+  const address = { token: randomBytes(16).toString("hex"), processId: process.pid };
   try {
-    return await serveSocket({ socket: newSocketPath(directory), token }, onServing);
+    return await serveSocket({ ...address, socket: newSocketPath(directory) }, onServing);
   } catch {
-    return serveSocket({ socket: newSocketPath(directory, "temporary"), token }, onServing);
+    return serveSocket({ ...address, socket: newSocketPath(directory, "temporary") }, onServing);
   }
 }
 
