@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { readTemplate } from "../../../src/stores/postgres/embedded/cluster-template.ts";
 import { embeddedClient } from "../../../src/stores/postgres/embedded/embedded-client.ts";
 import type { SqlClient } from "../../../src/stores/postgres/sql-client.ts";
 import { closedAfterTest, newDataDir, otherProcess } from "../../support/embedded.ts";
@@ -174,6 +175,10 @@ test("a path too long for a socket works, also for a second process", async () =
   expect((await client.query({ text: "SELECT count(*) FROM rows" })).rows).toEqual([{ count: 20 }]);
 });
 
+test("the shipped cluster was made by the installed PGlite and pgvector (node scripts/make-cluster-template.mjs)", () => {
+  expect(readTemplate()?.postgresVersion).toBe("18");
+});
+
 test("what an interrupted first opening left is cleared away", async () => {
   const dataDir = newDataDir();
   mkdirSync(join(dataDir, "pg.new", "base"), { recursive: true });
@@ -193,6 +198,26 @@ test("the log of changes does not grow for ever", { timeout: 30_000 }, async () 
   });
   expect(rows[0]?.written).toBeGreaterThan(150e6);
   expect(rows[0]?.kept).toBeLessThan(120e6);
+});
+
+test("an idle database counts its rows for the planner and cleans up after deletes", { timeout: 30_000 }, async () => {
+  const client = closedAfterTest(embeddedClient({ dataDir: newDataDir() }));
+  await client.execute("CREATE TABLE things (n int)");
+  await client.query({ text: "INSERT INTO things SELECT generate_series(1, 1000)" });
+  await client.query({ text: "DELETE FROM things WHERE n > 300" });
+  const { rows } = await expect
+    .poll(() => client.query({ text: "SELECT reltuples AS known FROM pg_class WHERE relname = 'things'" }), { interval: 1_500, timeout: 15_000 })
+    .toMatchObject({ rows: [{ known: 300 }] })
+    .then(() => client.query({ text: "SELECT vacuum_count, n_dead_tup FROM pg_stat_user_tables" }));
+  expect(rows).toEqual([{ vacuum_count: 1, n_dead_tup: 0 }]);
+});
+
+test("a statement that stops the engine fails, and the next one finds it restarted", async () => {
+  const client = closedAfterTest(embeddedClient({ dataDir: newDataDir() }));
+  await client.execute("CREATE TABLE things (n int); CREATE FUNCTION deeper(n int) RETURNS int LANGUAGE sql AS 'SELECT deeper(n + 1)'");
+  await client.query({ text: "INSERT INTO things VALUES (1)" });
+  await expect(client.query({ text: "SELECT deeper(1)" })).rejects.toMatchObject({ sqlState: "58000" });
+  expect((await client.query({ text: "SELECT n FROM things" })).rows).toEqual([{ n: 1 }]);
 });
 
 describe("a directory that cannot be used is refused with what to do", () => {
