@@ -7,7 +7,7 @@ import { readTemplate, unpackTemplate } from "./cluster-template.ts";
 
 /**
  * Committed transactions are in the kernel's hands when the statement returns, so they survive the death of the
- * process; PGlite has no fsync, so a power cut can cost the last seconds.
+ * process; PGlite has no fsync, so a power cut can cost the last writes, and at worst the cluster.
  */
 const settings = [
   "jit=off",

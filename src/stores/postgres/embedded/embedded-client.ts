@@ -32,7 +32,8 @@ const maxAttempts = 4;
  * again once, if it was lost before its commit was sent; otherwise it fails with SQLSTATE 08006.
  *
  * What was acknowledged survives the death of any process. PGlite does not flush to the disk, so a power cut may cost
- * the last seconds, and the directory must be on a local disk: network file systems do not lock reliably.
+ * the last writes, at worst the directory: keep copies. It must be on a local disk, as network file systems do not lock
+ * reliably.
  */
 export function embeddedClient({ dataDir, waitMs = 30_000, leaseIdleMs = 60_000, logger }: EmbeddedClientOptions): SqlClient {
   const options = { waitMs, leaseIdleMs, logger };
