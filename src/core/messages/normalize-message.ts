@@ -7,8 +7,10 @@ import { encodeMetadata, parseTime } from "../validate.ts";
 import { plainText } from "./plain-text.ts";
 import { toolExchange } from "./tool-ids.ts";
 
-/** Long enough for any id in use; short enough for four of them in one index entry. */
+/** Long enough for any id in use. */
 const longestId = 512;
+/** Short enough for four of them in one index entry, which PostgreSQL limits to 2,704 bytes. */
+const mostIdBytes = 640;
 
 /**
  * Any accepted shape as a message ready to store. Never changes its input. An id that stands twice in one batch is one
@@ -34,7 +36,9 @@ function normalizeMessage(input: MessageInput, at: string, now: Date): NewMessag
   validateId(`${at}.role`, role);
   if (name !== undefined && name !== null) validateId(`${at}.name`, name);
   const parts = payload(input, at);
-  const text = (Array.isArray(input.parts) && typeof input.content === "string" ? input.content : plainText(parts)).replaceAll("\0", " ").toWellFormed();
+  const text = (Array.isArray(input.parts) && typeof input.content === "string" ? input.content : plainText(parts))
+    .replaceAll("\0", " ")
+    .toWellFormed();
   const exchange = toolExchange(role, parts);
   return {
     id,
@@ -97,18 +101,21 @@ function importance(input: MessageInputObject, at: string): number | null {
 function embedding(input: MessageInputObject, at: string): Float32Array | null {
   if (input.embedding === undefined) return null;
   const vector = Float32Array.from(input.embedding);
-  if (vector.length === 0 || vector.some((value) => !Number.isFinite(value))) throw new InvalidArgumentError(`${at}.embedding`, "must hold finite numbers");
+  if (vector.length === 0 || vector.some((value) => !Number.isFinite(value)))
+    throw new InvalidArgumentError(`${at}.embedding`, "must hold finite numbers");
   return vector;
 }
 
 /**
- * Ids of tenants, users, resources, conversations and messages, roles and names: any text PostgreSQL can hold, 1 to 512 characters.
+ * Ids of tenants, users, resources, conversations and messages, roles and names: any text PostgreSQL can hold, 1 to 512 characters and
+ * 640 bytes.
  *
  * @throws InvalidArgumentError
  */
 export function validateId(field: string, value: unknown): asserts value is string {
   if (typeof value !== "string" || value === "") throw new InvalidArgumentError(field, "must be a string that is not empty");
   if (value.length > longestId) throw new InvalidArgumentError(field, `must be at most ${longestId} characters`);
+  if (Buffer.byteLength(value) > mostIdBytes) throw new InvalidArgumentError(field, `must be at most ${mostIdBytes} bytes of UTF-8`);
   if (value.includes("\0")) throw new InvalidArgumentError(field, "must not hold a NUL character");
   if (!value.isWellFormed()) throw new InvalidArgumentError(field, "must be well-formed Unicode: it holds half of a surrogate pair");
 }
