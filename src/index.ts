@@ -1,6 +1,6 @@
 export { createMemory, type MemoryOptions } from "./core/create-memory.ts";
 export type { Conversation, ConversationChanges, ConversationInput, Page } from "./domain/conversation.ts";
-export type { EmbedOptions, Embedder } from "./domain/embedder.ts";
+export type { Embedder, EmbedOptions } from "./domain/embedder.ts";
 export {
   BackendError,
   ConflictError,
@@ -18,6 +18,6 @@ export type { Logger } from "./domain/logger.ts";
 export type * from "./domain/memory.ts";
 export type { Message, MessageInput, MessageInputObject, Metadata, Part, Role } from "./domain/message.ts";
 export type * from "./domain/recall.ts";
-export type { EmbeddingOptions } from "./embedders/resolve.ts";
+export type { EmbeddingChoice, EmbeddingOptions } from "./embedders/resolve.ts";
 export type { SessionsOption } from "./stores/registry.ts";
 export type { PostgresSessionStoreOptions } from "./stores/session/postgres.ts";

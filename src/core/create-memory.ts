@@ -2,8 +2,8 @@ import { InvalidArgumentError } from "../domain/errors.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { Memory, ScopedMemory, ScopeOptions } from "../domain/memory.ts";
 import type { SessionStore, StoreScope } from "../domain/session-store.ts";
-import { type EmbeddingOptions, resolveEmbedder } from "../embedders/resolve.ts";
-import { type SessionsOption, resolveSessionStore } from "../stores/registry.ts";
+import { type EmbeddingChoice, resolveEmbedder } from "../embedders/resolve.ts";
+import { resolveSessionStore, type SessionsOption } from "../stores/registry.ts";
 import type { PostgresSessionStoreOptions } from "../stores/session/postgres.ts";
 import { addMessages } from "./add-messages.ts";
 import { conversations } from "./conversations.ts";
@@ -21,7 +21,7 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
   /** Where conversations and messages live. @default an embedded Postgres in ./.unforget */
   readonly sessions?: SessionsOption | undefined;
   /** Which model makes vectors; `false`: words alone. @default the built-in model (English, no key, no download) */
-  readonly embedding?: EmbeddingOptions | undefined;
+  readonly embedding?: EmbeddingChoice;
   /** The hard isolation boundary of handles that name none. @default "default" */
   readonly tenant?: string | undefined;
   /**
@@ -45,7 +45,13 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
 export function createMemory(options: MemoryOptions = {}): Memory {
   const { sessions, embedding, tenant = "default", worker = "background", logger, ...short } = options;
   if (worker !== "background" && worker !== "manual") throw new InvalidArgumentError("worker", 'must be "background" or "manual"');
-  const core = memoryCore({ store: resolveStore(sessions, short), embedder: resolveEmbedder(embedding), tenant: makeScope(tenant, {}).tenant, logger, worker });
+  const core = memoryCore({
+    store: resolveStore(sessions, short),
+    embedder: resolveEmbedder(embedding),
+    tenant: makeScope(tenant, {}).tenant,
+    logger,
+    worker,
+  });
   const close = () => core.close();
   return {
     ...handle(core, makeScope(tenant, {})),

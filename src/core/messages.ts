@@ -33,13 +33,17 @@ export function messages(core: MemoryCore, scope: StoreScope): Messages {
   return {
     async list(conversationId, options = {}) {
       validateId("conversationId", conversationId);
+      if (options.cursor !== undefined && !/^\d{1,15}$/.test(options.cursor)) {
+        throw new InvalidArgumentError("cursor", "is not a cursor of this list: pass the nextCursor of a page");
+      }
       const cursor = options.cursor === undefined ? undefined : Number(options.cursor);
-      if (cursor !== undefined && !Number.isSafeInteger(cursor)) throw new InvalidArgumentError("cursor", "is not a cursor of this list: pass the nextCursor of a page");
-      const bounds = [cursor, options.beforeSeq].filter((bound) => bound !== undefined);
+      const bounds = [cursor, parsePlace("beforeSeq", options.beforeSeq)].filter((bound) => bound !== undefined);
+      if (options.roles !== undefined && !Array.isArray(options.roles))
+        throw new InvalidArgumentError("roles", "must be an array of roles");
       const query = {
         limit: parseCount("limit", options.limit, 100, 1, 10_000),
         beforeSeq: bounds.length === 0 ? undefined : Math.min(...bounds),
-        afterSeq: options.afterSeq,
+        afterSeq: parsePlace("afterSeq", options.afterSeq),
         before: parseTime("before", options.before),
         after: parseTime("after", options.after),
         roles: options.roles,
@@ -55,15 +59,27 @@ export function messages(core: MemoryCore, scope: StoreScope): Messages {
 
     async update(conversationId, messageId, changes, options) {
       const before = await get(conversationId, messageId, options?.signal);
-      const request = { tenant: scope.tenant, userId: before.userId, conversationId, requiredResourceId: scope.resourceId, createConversation: false };
+      const request = {
+        tenant: scope.tenant,
+        userId: before.userId,
+        conversationId,
+        requiredResourceId: scope.resourceId,
+        createConversation: false,
+      };
       const [after] = (await appendMessages(core, request, [changed(before, changes)], options?.signal)) ?? [];
       if (after === undefined) throw new NotFoundError("message", messageId);
       return after;
     },
 
-    delete: (conversationId, messageIds, options) => remove(conversationId, typeof messageIds === "string" ? [messageIds] : messageIds, options?.signal),
+    delete: (conversationId, messageIds, options) =>
+      remove(conversationId, typeof messageIds === "string" ? [messageIds] : messageIds, options?.signal),
     clear: (conversationId, options) => remove(conversationId, undefined, options?.signal),
   };
+}
+
+/** Any whole number: a place that is not there bounds as well. */
+function parsePlace(field: string, place: number | undefined): number | undefined {
+  return place === undefined ? undefined : parseCount(field, place, 0, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
 }
 
 /** The message as it shall be, written over itself by its id. */
@@ -71,7 +87,10 @@ function changed(before: Message, changes: MessageChanges): MessageInputObject {
   const payload =
     changes.parts === undefined && changes.content === undefined
       ? { parts: before.parts, ...(before.content === "" ? {} : { content: before.content }) }
-      : { ...(changes.parts === undefined ? {} : { parts: changes.parts }), ...(changes.content === undefined ? {} : { content: changes.content }) };
+      : {
+          ...(changes.parts === undefined ? {} : { parts: changes.parts }),
+          ...(changes.content === undefined ? {} : { content: changes.content }),
+        };
   return {
     id: before.id,
     role: before.role,

@@ -109,7 +109,7 @@ export interface NewMessage {
   readonly partsJson: string;
   readonly metadataJson: string;
   readonly type: "text" | "tool-call" | "tool-result";
-  /** Ids of tool calls it leaves open and of results it holds; null when none. */
+  /** `call:ID` of tool calls it leaves open and `result:ID` of results it holds; null when none. */
   readonly toolIds: readonly string[] | null;
   readonly createdAt: Date;
   readonly importance: number | null;
@@ -204,7 +204,7 @@ export interface OwedItem {
   readonly role: string;
   readonly name: string | null;
   readonly text: string;
-  /** Texts of the turns before, nearest first. */
+  /** The turns before as `name text`, nearest first. */
   readonly previous: readonly string[];
   readonly attempts: number;
 }

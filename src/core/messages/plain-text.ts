@@ -3,7 +3,10 @@
  * not tool input or output, not data parts.
  */
 export function plainText(parts: readonly unknown[]): string {
-  return parts.map(partText).filter((text) => text !== "").join("\n");
+  return parts
+    .map(partText)
+    .filter((text) => text !== "")
+    .join("\n");
 }
 
 function partText(part: unknown): string {

@@ -1,7 +1,7 @@
 /** A message's part in tool exchanges: which calls it leaves open, or which results it brings. */
 export interface ToolExchange {
   readonly type: "text" | "tool-call" | "tool-result";
-  /** Ids of calls without a result in this message, and of results without their call; null when none. */
+  /** `call:ID` of calls without a result in this message, `result:ID` of results without their call; null when none. */
   readonly ids: string[] | null;
 }
 
@@ -21,7 +21,7 @@ export function toolExchange(role: string, parts: readonly unknown[]): ToolExcha
     if (tool.isCall && !tool.isResult && !results.delete(tool.id)) calls.add(tool.id);
     if (tool.isResult && !tool.isCall && !calls.delete(tool.id)) results.add(tool.id);
   }
-  const ids = [...calls, ...results];
+  const ids = [...[...calls].map((id) => `call:${id}`), ...[...results].map((id) => `result:${id}`)];
   const type = calls.size > 0 ? "tool-call" : results.size > 0 || role === "tool" ? "tool-result" : hasCalls ? "tool-call" : "text";
   return { type, ids: ids.length === 0 ? null : ids };
 }
@@ -38,6 +38,7 @@ function toolPart(part: unknown): { readonly id: string; readonly isCall: boolea
   if (typeof toolCallId !== "string") return undefined;
   if (type === "tool-result") return { id: toolCallId, isCall: false, isResult: true };
   if (type === "tool-call") return { id: toolCallId, isCall: true, isResult: false };
-  if (type === "dynamic-tool" || type.startsWith("tool-")) return { id: toolCallId, isCall: true, isResult: !openStates.has(state as string) };
+  if (type === "dynamic-tool" || type.startsWith("tool-"))
+    return { id: toolCallId, isCall: true, isResult: !openStates.has(state as string) };
   return undefined;
 }

@@ -63,7 +63,13 @@ export async function listMessages(
 }
 
 /** The newest rows that match, newest first, and a few older ones. */
-async function windowRows(database: Database, scope: StoreScope, conversationId: string, query: MessageQuery, signal: AbortSignal | undefined) {
+async function windowRows(
+  database: Database,
+  scope: StoreScope,
+  conversationId: string,
+  query: MessageQuery,
+  signal: AbortSignal | undefined,
+) {
   const parameters = new Parameters<SqlValue>();
   const conditions = [ofConversation(database, scope, conversationId, parameters)];
   if (query.beforeSeq !== undefined) conditions.push(`m.seq < ${parameters.add(query.beforeSeq, "bigint")}`);
@@ -108,18 +114,22 @@ async function closeWindow(
 ): Promise<number> {
   let oldest = Math.min(...window.keys());
   for (const searched = new Set<string>(); ; ) {
-    const open = openEdges([...window.values()]).filter((edge) => !searched.has(edgeKey(edge)));
+    const open = openEdges([...window.values()], query.roles === undefined).filter((edge) => !searched.has(edgeKey(edge)));
     if (open.length === 0) return oldest;
     const partners: MessageRow[] = [];
     const unknown: Edge[] = [];
     for (const edge of open) {
-      const near = edge.isResult ? behind.find((row) => row.seq < edge.seq && row.type !== "tool-result" && row.toolIds?.includes(edge.id)) : undefined;
+      const near = edge.isResult
+        ? behind.find((row) => row.seq < edge.seq && row.toolIds?.some((toolId) => idOf(toolId) === edge.id))
+        : undefined;
       if (near === undefined) unknown.push(edge);
-      else partners.push(near);
+      else if (near.toolIds?.includes(`call:${edge.id}`)) partners.push(near);
       searched.add(edgeKey(edge));
     }
     // A call at the very end of the ledger has no result yet: looked for only where something was cut off above.
-    const askable = unknown.filter((edge) => edge.isResult || query.beforeSeq !== undefined || query.before !== undefined || query.roles !== undefined);
+    const askable = unknown.filter(
+      (edge) => edge.isResult || query.beforeSeq !== undefined || query.before !== undefined || query.roles !== undefined,
+    );
     if (askable.length > 0) partners.push(...(await findPartners(database, scope, conversationId, askable, signal)));
     for (const partner of partners) window.set(partner.seq, partner);
     const edge = Math.min(oldest, ...partners.map((partner) => partner.seq));
@@ -127,7 +137,7 @@ async function closeWindow(
       const between = behind.filter((row) => row.seq >= edge);
       const known = behind.at(-1)?.seq ?? oldest;
       for (const row of between) window.set(row.seq, row);
-      if (edge < known && query.roles === undefined) {
+      if (edge < known && query.roles?.length !== 0) {
         const further = { ...query, afterSeq: edge - 1, beforeSeq: known, before: undefined, after: undefined, limit: 10_000 };
         for (const row of await windowRows(database, scope, conversationId, further, signal)) window.set(row.seq, row);
       }
@@ -144,22 +154,36 @@ interface Edge {
 
 const edgeKey = (edge: Edge) => `${edge.seq} ${edge.id}`;
 
-/** Results without their call below them, and calls without a result above. Ids may be reused in one conversation: pairs are nearest. */
-function openEdges(rows: readonly MessageRow[]): Edge[] {
-  const calls = new Map<string, number>();
+/** A tool id without its direction: `call:ID` and `result:ID` belong together. */
+const idOf = (toolId: string) => toolId.slice(toolId.indexOf(":") + 1);
+
+/**
+ * Results without their call below them, and calls without a result above. Ids may be reused in one conversation: what
+ * belongs together is nearest. Among rows with gaps between them nothing is known to be nearest, and all are open.
+ */
+function openEdges(rows: readonly MessageRow[], areWithoutGaps: boolean): Edge[] {
+  const calls = new Map<string, Edge>();
   const open: Edge[] = [];
   for (const row of rows.filter((row) => row.toolIds !== null).sort((left, right) => left.seq - right.seq)) {
-    for (const id of row.toolIds ?? []) {
-      if (row.type !== "tool-result") calls.set(id, row.seq);
-      else if (!calls.delete(id)) open.push({ seq: row.seq, id, isResult: true });
+    // Results first: a message may answer one call and make the next under the same id.
+    for (const toolId of [...(row.toolIds ?? [])].sort().reverse()) {
+      const edge = { seq: row.seq, id: idOf(toolId), isResult: toolId.startsWith("result:") };
+      if (edge.isResult && areWithoutGaps && calls.delete(edge.id)) continue;
+      if (edge.isResult || !areWithoutGaps) open.push(edge);
+      else calls.set(edge.id, edge);
     }
   }
-  for (const [id, seq] of calls) open.push({ seq, id, isResult: false });
-  return open;
+  return [...open, ...calls.values()];
 }
 
 /** The nearest earlier call of each result and the nearest later result of each call, where the ledger has them. */
-async function findPartners(database: Database, scope: StoreScope, conversationId: string, edges: readonly Edge[], signal: AbortSignal | undefined) {
+async function findPartners(
+  database: Database,
+  scope: StoreScope,
+  conversationId: string,
+  edges: readonly Edge[],
+  signal: AbortSignal | undefined,
+) {
   const parameters = new Parameters<SqlValue>();
   const which = ofConversation(database, scope, conversationId, parameters);
   const seqs = parameters.add(
@@ -174,15 +198,23 @@ async function findPartners(database: Database, scope: StoreScope, conversationI
     edges.map((edge) => edge.isResult),
     "boolean[]",
   );
-  const partner = (condition: string, order: string) =>
-    `SELECT m.* FROM ${database.names.table.messages} m WHERE ${which} AND m.tool_ids IS NOT NULL AND m.tool_ids @> ARRAY[e.id] AND ${condition} ORDER BY m.seq ${order} LIMIT 1`;
+  // The nearest message with the id decides: a call that was made again before it was answered has no result.
+  const nearest = (condition: string, order: string) =>
+    `SELECT m.* FROM ${database.names.table.messages} m WHERE ${which} AND m.tool_ids IS NOT NULL AND m.tool_ids && ARRAY['call:' || e.id, 'result:' || e.id] AND ${condition} ORDER BY m.seq ${order} LIMIT 1`;
   const text = `SELECT DISTINCT ON (m.seq) ${messageColumns} FROM unnest(${seqs}, ${ids}, ${results}) e(seq, id, is_result)
-CROSS JOIN LATERAL ((${partner("e.is_result AND m.seq < e.seq AND m.type <> 'tool-result'", "DESC")}) UNION ALL (${partner("NOT e.is_result AND m.seq > e.seq AND m.type = 'tool-result'", "ASC")})) m`;
+CROSS JOIN LATERAL ((${nearest("e.is_result AND m.seq < e.seq", "DESC")}) UNION ALL (${nearest("NOT e.is_result AND m.seq > e.seq", "ASC")})) m
+WHERE (CASE WHEN e.is_result THEN 'call:' ELSE 'result:' END) || e.id = ANY(m.tool_ids)`;
   const { rows } = await database.client.query<MessageRow>({ text, name: statementName(text), values: parameters.values, signal });
   return rows;
 }
 
-export async function getMessage(database: Database, scope: StoreScope, conversationId: string, messageId: string, signal?: AbortSignal): Promise<Message | undefined> {
+export async function getMessage(
+  database: Database,
+  scope: StoreScope,
+  conversationId: string,
+  messageId: string,
+  signal?: AbortSignal,
+): Promise<Message | undefined> {
   const parameters = new Parameters<SqlValue>();
   const which = ofConversation(database, scope, conversationId, parameters);
   const text = `SELECT ${messageColumns} FROM ${database.names.table.messages} m WHERE ${which} AND m.message_id = ${parameters.add(messageId, "text")}`;
@@ -191,7 +223,12 @@ export async function getMessage(database: Database, scope: StoreScope, conversa
 }
 
 /** The messages that complete the tool exchanges `rows` are part of, by the seq of the row that needs them. */
-export async function completeExchanges(database: Database, scope: StoreScope, rows: readonly MessageRow[], signal?: AbortSignal): Promise<Map<MessageRow, Message[]>> {
+export async function completeExchanges(
+  database: Database,
+  scope: StoreScope,
+  rows: readonly MessageRow[],
+  signal?: AbortSignal,
+): Promise<Map<MessageRow, Message[]>> {
   const exchanges = new Map<MessageRow, Message[]>();
   for (const row of rows) {
     if (row.toolIds === null) continue;
@@ -224,6 +261,11 @@ export async function exportMessages(
   const text = `SELECT ${messageColumns}, c.resource_id AS "resourceId" FROM ${table.messages} m
 JOIN ${table.conversations} c ON c.tenant = m.tenant AND c.user_id = m.user_id AND c.id = m.conversation_id
 WHERE ${conditions.join(" AND ")} ORDER BY m.user_id, m.conversation_id, m.seq LIMIT ${parameters.add(limit, "int")}`;
-  const { rows } = await database.client.query<MessageRow & { resourceId: string }>({ text, name: statementName(text), values: parameters.values, signal });
+  const { rows } = await database.client.query<MessageRow & { resourceId: string }>({
+    text,
+    name: statementName(text),
+    values: parameters.values,
+    signal,
+  });
   return rows.map((row) => ({ message: toMessage(row), resourceId: row.resourceId }));
 }
