@@ -8,8 +8,8 @@ import { parseCount, parseTime } from "./validate.ts";
 
 /** Found on public conversations and measured on others: see docs/guide/recall.md. */
 const fusedWeights: RecallWeights = { vector: 0.5, text: 0.5, conversation: 0.75, neighbour: 0.1, recency: 0, importance: 0 };
-/** One leg of vectors alone is the nearest neighbours, nothing else. */
-const vectorWeights: RecallWeights = { ...fusedWeights, text: 0, conversation: 0, neighbour: 0 };
+/** A leg asked for alone is that leg's own ranking, nothing else: the nearest vectors, or the best words. */
+const singleLegWeights: RecallWeights = { ...fusedWeights, conversation: 0, neighbour: 0 };
 /** A query longer than this says nothing more to either leg. */
 const longestQuery = 4_000;
 
@@ -27,7 +27,7 @@ export async function recall(core: MemoryCore, scope: StoreScope, query: string,
   const embedded = performance.now();
   const words = asked.legs.includes("text") ? segmentWords(text) : "";
   const legs = asked.legs.filter((leg) => (leg === "vector" ? vector !== undefined : words !== ""));
-  const weights = { ...(asked.legs.length === 1 && asked.legs[0] === "vector" ? vectorWeights : fusedWeights), ...asked.weights };
+  const weights = { ...(asked.legs.length === 1 ? singleLegWeights : fusedWeights), ...asked.weights };
   const answer =
     legs.length === 0
       ? undefined

@@ -26,7 +26,7 @@ export interface RecallOptions {
   readonly limit?: number | undefined;
   /** Drops hits whose cosine similarity (-1 to 1) is below; words alone then cannot carry a hit. The tutorial's distance d is 1 - d. */
   readonly minSimilarity?: number | undefined;
-  /** @default both that are available */
+  /** One leg alone is that leg's own ranking: no neighbour or conversation weight unless given. @default both that are available */
   readonly legs?: readonly RecallLeg[] | undefined;
   readonly weights?: Partial<RecallWeights> | undefined;
   /** Age at which `weights.recency` counts half, in days. @default 30 */
@@ -75,7 +75,7 @@ export interface RecallHit {
   readonly scores: RecallScores;
 }
 
-/** The numbers that decided. `vector` is the cosine similarity and `text` the raw full-text rank; the others are 0..1. */
+/** The numbers that decided. `vector` is the cosine similarity and `text` the full-text rank (each word's rank times its rarity in the scope); the others are 0..1. */
 export interface RecallScores {
   readonly vector: number | undefined;
   readonly text: number | undefined;

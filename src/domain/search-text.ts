@@ -22,7 +22,7 @@ export function indexedWords(message: { readonly name: string | null; readonly t
   return segmentWords(`${lexicalHeader(message)} ${message.text.slice(0, mostIndexedCharacters)}`);
 }
 
-/** The words that earlier turns, nearest first, lend to a message; empty when there are none. */
+/** The words that earlier turns (`name text`, nearest first) lend to a message; empty when there are none. */
 export function contextWords(previous: readonly string[]): string {
   return segmentWords(previous.map((text) => text.slice(0, mostContextCharacters)).join("\n"));
 }
@@ -31,11 +31,14 @@ export function contextWords(previous: readonly string[]): string {
  * Of a batch that is being written: the words earlier turns of the same batch lend to the message at `position`, and
  * whether these are all there can be.
  */
-export function previousTurns(messages: readonly { readonly text: string }[], position: number): { readonly words: string; readonly complete: boolean } {
+export function previousTurns(
+  messages: readonly { readonly name: string | null; readonly text: string }[],
+  position: number,
+): { readonly words: string; readonly complete: boolean } {
   const texts: string[] = [];
   for (let index = position - 1; index >= 0 && texts.length < turnsOfContext; index--) {
-    const { text } = messages[index] as { text: string };
-    if (text !== "") texts.push(text);
+    const { name, text } = messages[index] as { name: string | null; text: string };
+    if (text !== "") texts.push(name === null ? text : `${name} ${text}`);
   }
   return { words: contextWords(texts), complete: texts.length === turnsOfContext };
 }

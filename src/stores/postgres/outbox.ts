@@ -34,7 +34,7 @@ export async function leaseOwed(database: Database, limit: number, leaseMs: numb
 )
 SELECT l.tenant, l.user_id AS "userId", l.entry, l.revision, l.needs_vector AS "needsVector", l.needs_context AS "needsContext", l.attempts,
   m.role, m.name, m.content AS text, CASE WHEN l.needs_context THEN ARRAY(
-    SELECT left(p.content, ${previousCharacters}) FROM ${table.messages} p
+    SELECT concat_ws(' ', p.name, left(p.content, ${previousCharacters})) FROM ${table.messages} p
     WHERE p.tenant = m.tenant AND p.user_id = m.user_id AND p.conversation_id = m.conversation_id AND p.seq < m.seq AND p.content <> '' ORDER BY p.seq DESC LIMIT 2
   ) ELSE '{}' END AS previous
 FROM leased l

@@ -16,10 +16,10 @@ const mostCountedRows = 200_000;
 const leastDepth = 200;
 /** Below this share of the table an index scan would pass over too many strangers' rows. */
 const leastIndexShare = 0.02;
-/** Rows the word index may bring up; the most frequent words of a query are left out of the search (not of the ranking) until it fits. */
+/** Rows that words may bring up; in larger scopes the most frequent words of a query do not search (they still rank) until it fits. */
 const mostWordRows = 2_000;
-/** Rows of the scope in which the query's words are counted to tell frequent from rare. */
-const sampleRows = 500;
+/** Rows of the scope in which the query's words are counted, newest first: all rows of most scopes. */
+const sampleRows = 1_000;
 /** `ts_rank` weights of labels D, C, B, A: previous turns .3, own words 1 (tuned on public conversations, see docs/guide/recall.md). */
 const rankWeights = "'{0.3,0.4,0.4,1.0}'";
 /** Found 0.98 and more of the exact neighbours among 100,000 vectors, over several builds of the index. */
@@ -165,13 +165,12 @@ function recallSql(database: Database, query: RecallQuery, plan: Plan, scopeRows
       ? `size AS MATERIALIZED (SELECT ${parameters.add(scopeRows, "bigint")} AS n)`
       : `size AS MATERIALIZED (SELECT count(*) AS n FROM (SELECT 1 FROM ${table.search} s WHERE ${conditions.join(" AND ")} LIMIT ${guard + 1}) x)`,
   ];
-  if (usesText) steps.push(...questionSteps(database, query, parameters), ...(plan === "index" ? rareWordSteps(table.search, conditions, scopeRows, parameters) : []));
-  if (usesText) steps.push(textLeg(table.search, conditions, plan, gate, depth));
+  if (usesText) steps.push(...wordSteps(database, query, conditions, parameters), textLeg(table.search, conditions, plan, gate, depth));
   if (vector !== undefined) steps.push(vectorLeg(database, query, vector, conditions, plan, gate, depth));
 
   const legs = [...(usesText ? ["text_leg"] : []), ...(vector === undefined ? [] : ["vector_leg"])];
   const similarity = vector === undefined ? "NULL::float8" : `1 - (v.embedding ${vector.distance} ${vector.query})`;
-  const rank = usesText ? `CASE WHEN s.words @@ q.query THEN ts_rank(${rankWeights}, s.words, q.query) ELSE 0 END` : "NULL::real";
+  const rank = usesText ? `COALESCE(w.rank, ${wordRank("s")})` : "NULL::float8";
   const { weights } = query;
   const weigh = (value: number) => parameters.add(value, "float8");
   steps.push(
@@ -180,7 +179,7 @@ function recallSql(database: Database, query: RecallQuery, plan: Plan, scopeRows
   SELECT s.user_id, s.entry, s.conversation_id, s.seq, s.created_at, s.importance, (${similarity})::float8 AS similarity, (${rank})::float8 AS rank
   FROM candidate c JOIN ${table.search} s ON s.tenant = ${parameters.add(query.scope.tenant, "text")} AND s.user_id = c.user_id AND s.entry = c.entry${
     vector === undefined ? "" : `\n  LEFT JOIN ${vector.space.table} v ON v.tenant = s.tenant AND v.user_id = s.user_id AND v.entry = s.entry AND v.revision = s.revision`
-  }${usesText ? "\n  CROSS JOIN question q" : ""}
+  }${usesText ? "\n  LEFT JOIN text_leg w ON w.user_id = c.user_id AND w.entry = c.entry" : ""}
 )`,
     // Convex fusion: each leg scaled to 0..1 over the candidates. A text rank has a natural zero: no word in common.
     `fused AS (
@@ -207,7 +206,7 @@ function recallSql(database: Database, query: RecallQuery, plan: Plan, scopeRows
   return `WITH ${steps.join(", ")}
 SELECT (SELECT n FROM size) AS "scopeSize",
   ${usesText ? "(SELECT count(*) FROM text_leg)" : "0"} AS "textCandidates", ${vector === undefined ? "0" : "(SELECT count(*) FROM vector_leg)"} AS "vectorCandidates",
-  ${usesText ? "(SELECT lexemes FROM question)" : "NULL::text[]"} AS lexemes, ${usesText && plan === "index" ? "(SELECT kept FROM narrow)" : "NULL::text[]"} AS kept,
+  ${usesText ? "(SELECT array_agg(lexeme) FROM question)" : "NULL::text[]"} AS lexemes, ${usesText ? "(SELECT kept FROM narrow)" : "NULL::text[]"} AS kept,
   t.score, t.similarity, t.rank, t.prior AS conversation, t.neighbour, t.recency, COALESCE(t.importance, 0)::float8 AS importance, ${messageColumns}
 FROM (SELECT 1) one LEFT JOIN (top t JOIN ${table.messages} m ON m.tenant = ${parameters.add(query.scope.tenant, "text")} AND m.user_id = t.user_id AND m.conversation_id = t.conversation_id AND m.seq = t.seq) ON true
 ORDER BY t.score DESC, t.similarity DESC NULLS LAST, t.entry DESC`;
@@ -226,52 +225,51 @@ function vectorSql(database: Database, space: CurrentSpace, vector: Float32Array
   return { space, query: parameters.add(encodeVector(vector), `${schema}.vector`), distance: `OPERATOR(${schema}.<=>)` };
 }
 
-/** The query's words in each language that may apply, OR-ed: AND-ed words of a question match next to nothing. */
-function questionSteps(database: Database, query: RecallQuery, parameters: Parameters<SqlValue>): string[] {
+/**
+ * The query's words in each language that may apply; how rare each is in this scope; and which of them search. They are
+ * OR-ed: AND-ed words of a question match next to nothing. Where even the rarest is frequent, rows must hold the two rarest.
+ */
+function wordSteps(database: Database, query: RecallQuery, conditions: readonly string[], parameters: Parameters<SqlValue>): string[] {
   const languages = [...new Set([database.language, ...(query.language === undefined ? [] : [query.language])].map((language) => knownLanguage(database, language)))];
   return [
     `question AS MATERIALIZED (
-  SELECT string_agg(${quotedLexeme("lexeme")}, ' | ')::tsquery AS query, array_agg(lexeme) AS lexemes
-  FROM (SELECT DISTINCT lexeme FROM unnest(${parameters.add(languages, "text[]")}) language, unnest(tsvector_to_array(to_tsvector(language::regconfig, ${parameters.add(query.words, "text")}))) lexeme) x
+  SELECT DISTINCT lexeme, (${quotedLexeme("lexeme")})::tsquery AS query
+  FROM unnest(${parameters.add(languages, "text[]")}) language, unnest(tsvector_to_array(to_tsvector(language::regconfig, ${parameters.add(query.words, "text")}))) lexeme
+)`,
+    `sample AS MATERIALIZED (SELECT s.words FROM ${database.names.table.search} s WHERE ${conditions.join(" AND ")} ORDER BY s.tenant DESC, s.user_id DESC, s.entry DESC LIMIT ${sampleRows})`,
+    `frequency AS MATERIALIZED (
+  SELECT lexeme, query, rows, ln(1 + ((SELECT n FROM size) - rows + 0.5) / (rows + 0.5)) AS rarity, sum(rows) OVER (ORDER BY rows, lexeme) AS running, row_number() OVER (ORDER BY rows, lexeme) AS place
+  FROM (SELECT q.lexeme, q.query, (SELECT n FROM size)::float8 * count(*) FILTER (WHERE s.words @@ q.query) / count(*) AS rows FROM question q CROSS JOIN sample s GROUP BY q.lexeme, q.query) x
+)`,
+    `narrow AS MATERIALIZED (
+  SELECT CASE WHEN bool_or(place = 1 AND rows > ${mostWordRows}) THEN string_agg(${quotedLexeme("lexeme")}, ' & ') FILTER (WHERE place <= 2)
+    ELSE string_agg(${quotedLexeme("lexeme")}, ' | ') FILTER (WHERE ${searches}) END::tsquery AS query, array_agg(lexeme) FILTER (WHERE ${searches}) AS kept
+  FROM frequency
 )`,
   ];
 }
+
+/** SQL: this word of `frequency` searches. In a scope this small every word does. */
+const searches = `place = 1 OR running <= ${mostWordRows} OR (SELECT n FROM size) <= ${mostWordRows}`;
 
 /** SQL: a lexeme as a tsquery operand. */
 function quotedLexeme(column: string): string {
   return `'''' || replace(replace(${column}, '\\', '\\\\'), '''', '''''') || ''''`;
 }
 
-/**
- * For scopes too large to scan: counts the query's words in a sample, and searches by the rarest ones that together
- * bring up few enough rows. When even the rarest is frequent, rows must hold the two rarest.
- */
-function rareWordSteps(search: string, conditions: readonly string[], scopeRows: number, parameters: Parameters<SqlValue>): string[] {
-  const rows = parameters.add(scopeRows, "float8");
-  return [
-    `sample AS MATERIALIZED (SELECT s.words FROM ${search} s WHERE ${conditions.join(" AND ")} ORDER BY s.tenant DESC, s.user_id DESC, s.entry DESC LIMIT ${sampleRows})`,
-    `frequency AS MATERIALIZED (
-  SELECT lexeme, ${rows} * (SELECT count(*) FROM sample WHERE words @@ (${quotedLexeme("lexeme")})::tsquery) / GREATEST((SELECT count(*) FROM sample), 1) AS rows
-  FROM question, unnest(lexemes) lexeme
-)`,
-    "ordered AS MATERIALIZED (SELECT lexeme, rows, sum(rows) OVER (ORDER BY rows, lexeme) AS running, row_number() OVER (ORDER BY rows, lexeme) AS place FROM frequency)",
-    `narrow AS MATERIALIZED (
-  SELECT CASE WHEN bool_or(place = 1 AND running > ${mostWordRows}) THEN string_agg(${quotedLexeme("lexeme")}, ' & ') FILTER (WHERE place <= 2)
-    ELSE string_agg(${quotedLexeme("lexeme")}, ' | ') FILTER (WHERE place = 1 OR running <= ${mostWordRows}) END::tsquery AS query,
-    array_agg(lexeme) FILTER (WHERE place = 1 OR running <= ${mostWordRows}) AS kept
-  FROM ordered
-)`,
-  ];
+/** SQL: how well the words of a search row answer: each word's `ts_rank`, weighed by its rarity in the scope (the IDF of BM25, Robertson 1994). */
+function wordRank(row: string): string {
+  return `COALESCE((SELECT sum(f.rarity * ts_rank(${rankWeights}, ${row}.words, f.query)) FROM frequency f), 0)`;
 }
 
 function textLeg(search: string, conditions: readonly string[], plan: Plan, gate: string, depth: string): string {
   // IS TRUE keeps the word index out: a small scope is read through its b-tree, whatever the planner thinks of the words.
   const matching =
     plan === "exact"
-      ? `SELECT s.* FROM ${search} s, question q WHERE ${gate}${conditions.join(" AND ")} AND (s.words @@ q.query) IS TRUE`
+      ? `SELECT s.* FROM ${search} s WHERE ${gate}${conditions.join(" AND ")} AND (s.words @@ (SELECT query FROM narrow)) IS TRUE`
       : `SELECT s.* FROM ${search} s WHERE s.words @@ (SELECT query FROM narrow) AND ${conditions.join(" AND ")} LIMIT ${2 * mostWordRows}`;
   return `text_leg AS MATERIALIZED (
-  SELECT s.user_id, s.entry FROM (${matching}) s, question q ORDER BY ts_rank(${rankWeights}, s.words, q.query) DESC, s.entry DESC LIMIT ${depth}
+  SELECT s.user_id, s.entry, ${wordRank("s")} AS rank FROM (${matching}) s ORDER BY rank DESC, s.entry DESC LIMIT ${depth}
 )`;
 }
 
