@@ -30,7 +30,8 @@ const description = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 };
 
 /** Node runs TypeScript by itself from 22.18 on; before that it has to be told. */
-const stripTypes = process.features.typescript ? [] : ["--experimental-strip-types", "--disable-warning=ExperimentalWarning"];
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+const stripTypes = major === 22 && minor < 18 ? ["--experimental-strip-types", "--disable-warning=ExperimentalWarning"] : [];
 
 let scratch: string;
 let consumer: string;
