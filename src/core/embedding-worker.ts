@@ -1,7 +1,8 @@
 import { EmbeddingError, MemoryError } from "../domain/errors.ts";
 import type { Embedder } from "../domain/embedder.ts";
 import type { Logger } from "../domain/logger.ts";
-import { contextWords, phraseMessage } from "../domain/search-text.ts";
+import { phraseMessage } from "../domain/phrasing.ts";
+import { contextWords } from "../domain/search-text.ts";
 import type { EmbeddingSpace, OwedItem, SessionStore, SettledItem } from "../domain/session-store.ts";
 
 export interface EmbeddingWorkerOptions {
@@ -84,9 +85,11 @@ export function embeddingWorker(options: EmbeddingWorkerOptions): EmbeddingWorke
     const wanting = embedder === undefined ? [] : batch.filter((item) => item.needsVector);
     const vectors = new Map<OwedItem, Float32Array>();
     if (embedder !== undefined && wanting.length > 0) {
-      const made = await embedder.embed(wanting.map(phraseMessage), { purpose: "document", signal });
+      const made = await embedder.embed(wanting.map((item) => phraseMessage({ role: item.role, name: item.name ?? undefined, text: item.text })), { purpose: "document", signal });
       if (made.length !== wanting.length) throw new EmbeddingError(embedder.model, `gave ${made.length} vectors for ${wanting.length} texts: check the model`);
-      await options.useSpace({ model: embedder.model, dimensions: made[0]?.length ?? 0 });
+      const dimensions = made[0]?.length ?? 0;
+      if (made.some((vector) => vector.length !== dimensions)) throw new EmbeddingError(embedder.model, "gave vectors of several lengths: check the model");
+      await options.useSpace({ model: embedder.model, dimensions });
       wanting.forEach((item, index) => {
         const vector = made[index] as Float32Array;
         // A text without a known word has no direction: it is found by words alone.

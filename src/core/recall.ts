@@ -1,4 +1,5 @@
-import { EmbeddingError, InvalidArgumentError } from "../domain/errors.ts";
+import { EmbeddingError, InvalidArgumentError, MemoryError } from "../domain/errors.ts";
+import { phraseQuery } from "../domain/phrasing.ts";
 import type { RecallExplanation, RecallHit, RecallLeg, RecallOptions, RecallResult, RecallWeights } from "../domain/recall.ts";
 import type { RecallAnswer, RecallRow, StoreScope } from "../domain/session-store.ts";
 import { segmentWords } from "../domain/words.ts";
@@ -110,16 +111,18 @@ async function queryVector(
     return none("this memory has no embedding model");
   }
   try {
-    const [vector] = await core.embedder.embed([text], { purpose: "query", signal: options.signal });
+    const [vector] = await core.embedder.embed([phraseQuery(text)], { purpose: "query", signal: options.signal });
     if (vector === undefined) throw new EmbeddingError(core.embedder.model, "gave no vector for the query");
     if (vector.every((value) => value === 0)) return none("no word of the query has a vector");
     await core.useSpace(vector.length);
     return { vector, reason: undefined };
   } catch (error) {
     options.signal?.throwIfAborted();
-    if (isOnlyLeg || !(error instanceof EmbeddingError)) throw error;
-    core.logger?.warn("[recall] the embedding model failed: words alone answered", { reason: error.message });
-    return none(`the embedding model failed: ${error.message}`);
+    // A model of the caller's own may throw anything; other errors of ours are not about the model.
+    if (isOnlyLeg || (MemoryError.isInstance(error) && error.code !== "embedding_failed")) throw error;
+    const reason = MemoryError.isInstance(error) ? `the embedding model failed: ${error.message}` : "the embedding model failed";
+    core.logger?.warn("[recall] words alone answered", { reason });
+    return none(reason);
   }
 }
 

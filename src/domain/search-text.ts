@@ -1,21 +1,13 @@
 import { lexicalHeader, segmentWords } from "./words.ts";
 
-// What the word index and the embedder are given of a message. The measures behind these choices: docs/guide/recall.md.
+// What the word index is given of a message. The measures behind these choices: docs/guide/recall.md.
 
 /** A tsvector holds at most 1 MB; three bytes a character leave room for any script. */
 const mostIndexedCharacters = 100_000;
 /** The words of an earlier turn weigh little: its beginning is enough. */
 const mostContextCharacters = 2_000;
-/** Longer texts say little more in their vector; models cut at 256 to 8,192 tokens anyway. */
-const mostPhrasedCharacters = 2_000;
 /** How many earlier turns lend their words to a message. */
 const turnsOfContext = 2;
-
-interface SpokenText {
-  readonly role: string;
-  readonly name: string | null;
-  readonly text: string;
-}
 
 /** The words a message is found by: date, speaker, text. */
 export function indexedWords(message: { readonly name: string | null; readonly text: string; readonly createdAt: Date }): string {
@@ -41,12 +33,6 @@ export function previousTurns(
     if (text !== "") texts.push(name === null ? text : `${name} ${text}`);
   }
   return { words: contextWords(texts), complete: texts.length === turnsOfContext };
-}
-
-/** What is embedded of a message: `Caroline said, "…"`. Measured: 15 points of recall@10 over the bare text, 6 over `Caroline: …`. */
-export function phraseMessage(message: SpokenText): string {
-  const speaker = message.name ?? `${message.role.charAt(0).toUpperCase()}${message.role.slice(1)}`;
-  return `${speaker} said, "${message.text.slice(0, mostPhrasedCharacters)}"`;
 }
 
 /** The copy of a message's metadata that filters look into: without what jsonb cannot hold; null when empty. */

@@ -2,6 +2,7 @@ import type { Embedder } from "../domain/embedder.ts";
 import { InvalidArgumentError } from "../domain/errors.ts";
 import { type AiSdkEmbeddingModel, aiSdkEmbedder, isAiSdkEmbeddingModel } from "./ai-sdk.ts";
 import { builtinEmbedder } from "./builtin/index.ts";
+import { type CallerEmbedderOptions, callerEmbedder } from "./caller.ts";
 import { openaiEmbedder } from "./openai.ts";
 import { type TransformersDtype, type TransformersPooling, transformersEmbedder } from "./transformers.ts";
 
@@ -11,7 +12,8 @@ export type EmbeddingOptions =
   | OpenaiEmbeddingOptions
   | OpenaiCompatibleEmbeddingOptions
   | OllamaEmbeddingOptions
-  | TransformersEmbeddingOptions;
+  | TransformersEmbeddingOptions
+  | CallerEmbeddingOptions;
 
 /** The word vectors that come with the package: English, 256 dimensions, no download and no key. */
 export interface BuiltinEmbeddingOptions {
@@ -72,6 +74,11 @@ export interface TransformersEmbeddingOptions {
   readonly documentPrefix?: string | undefined;
 }
 
+/** Vectors you bring yourself, with each message and each recall. What comes without one is found by its words. */
+export interface CallerEmbeddingOptions extends CallerEmbedderOptions {
+  readonly provider: "caller";
+}
+
 /**
  * Whatever may be given where a memory asks for its embedding model: nothing or `"builtin"` for the built-in one,
  * `false` for none (search by words alone), {@link EmbeddingOptions}, an AI SDK embedding model, or an
@@ -116,6 +123,8 @@ export function resolveEmbedder(choice?: EmbeddingChoice): Embedder | undefined 
       requireText(provider, "model", options.model);
       return transformersEmbedder(options);
     }
+    case "caller":
+      return callerEmbedder(choice);
     default:
       throw unknownChoice((choice as { provider?: unknown }).provider);
   }
@@ -137,6 +146,6 @@ function unknownChoice(given: unknown): InvalidArgumentError {
   return new InvalidArgumentError(
     "embedding",
     `${name} not a known embedding model: give "builtin", false (none), an object with provider "builtin", "openai", ` +
-      `"openai-compatible", "ollama" or "transformers", an AI SDK embedding model, or an Embedder`,
+      `"openai-compatible", "ollama", "transformers" or "caller", an AI SDK embedding model, or an Embedder`,
   );
 }

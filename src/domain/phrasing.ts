@@ -1,4 +1,4 @@
-import type { Role } from "../domain/message.ts";
+import type { Role } from "./message.ts";
 
 /**
  * The most characters of a message that are embedded. A vector of a longer text is about everything and nothing; the

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { maxPhrasedLength, phraseMessage, phraseQuery } from "../../src/embedders/phrasing.ts";
+import { maxPhrasedLength, phraseMessage, phraseQuery } from "../../src/domain/phrasing.ts";
 
 describe("phraseMessage", () => {
   it("says who said it: by name, or by role", () => {
