@@ -1,5 +1,5 @@
-import { EmbeddingError, MemoryError } from "../domain/errors.ts";
 import type { Embedder } from "../domain/embedder.ts";
+import { EmbeddingError, MemoryError } from "../domain/errors.ts";
 import type { Logger } from "../domain/logger.ts";
 import { phraseMessage } from "../domain/phrasing.ts";
 import { contextWords } from "../domain/search-text.ts";
@@ -56,7 +56,9 @@ export function embeddingWorker(options: EmbeddingWorkerOptions): EmbeddingWorke
     const renewal = setInterval(() => void store.renewOwed(items, leaseMs).catch(() => {}), leaseMs / 3);
     renewal.unref();
     try {
-      const errors = await inParallel(chunk(items, embedder?.maxBatchSize ?? leaseItems), embedder?.maxParallelCalls ?? 1, (batch) => settle(batch, signal));
+      const errors = await inParallel(chunk(items, embedder?.maxBatchSize ?? leaseItems), embedder?.maxParallelCalls ?? 1, (batch) =>
+        settle(batch, signal),
+      );
       return { done: items.length, error: errors.find((error) => error !== undefined) };
     } finally {
       clearInterval(renewal);
@@ -75,7 +77,12 @@ export function embeddingWorker(options: EmbeddingWorkerOptions): EmbeddingWorke
       const patience = MemoryError.isInstance(error) && !error.retryable ? 8 : 1;
       const wait = Math.min(longestRetryMs, firstRetryMs * patience * 2 ** Math.min(attempts - 1, 16)) * (0.8 + 0.4 * Math.random());
       const reason = MemoryError.isInstance(error) ? error.message : "the embedding model failed";
-      logger?.warn("[worker] embedding failed: it will be tried again", { messages: batch.length, attempts, retryInMs: Math.round(wait), reason });
+      logger?.warn("[worker] embedding failed: it will be tried again", {
+        messages: batch.length,
+        attempts,
+        retryInMs: Math.round(wait),
+        reason,
+      });
       await store.failOwed(batch, reason, new Date(Date.now() + wait)).catch(() => {});
       return error;
     }
@@ -85,10 +92,15 @@ export function embeddingWorker(options: EmbeddingWorkerOptions): EmbeddingWorke
     const wanting = embedder === undefined ? [] : batch.filter((item) => item.needsVector);
     const vectors = new Map<OwedItem, Float32Array>();
     if (embedder !== undefined && wanting.length > 0) {
-      const made = await embedder.embed(wanting.map((item) => phraseMessage({ role: item.role, name: item.name ?? undefined, text: item.text })), { purpose: "document", signal });
-      if (made.length !== wanting.length) throw new EmbeddingError(embedder.model, `gave ${made.length} vectors for ${wanting.length} texts: check the model`);
+      const made = await embedder.embed(
+        wanting.map((item) => phraseMessage({ role: item.role, name: item.name ?? undefined, text: item.text })),
+        { purpose: "document", signal },
+      );
+      if (made.length !== wanting.length)
+        throw new EmbeddingError(embedder.model, `gave ${made.length} vectors for ${wanting.length} texts: check the model`);
       const dimensions = made[0]?.length ?? 0;
-      if (made.some((vector) => vector.length !== dimensions)) throw new EmbeddingError(embedder.model, "gave vectors of several lengths: check the model");
+      if (made.some((vector) => vector.length !== dimensions))
+        throw new EmbeddingError(embedder.model, "gave vectors of several lengths: check the model");
       await options.useSpace({ model: embedder.model, dimensions });
       wanting.forEach((item, index) => {
         const vector = made[index] as Float32Array;
@@ -124,7 +136,9 @@ export function embeddingWorker(options: EmbeddingWorkerOptions): EmbeddingWorke
       schedule(Math.min(patrolMs, Math.max(gatherMs, nextDueInMs ?? patrolMs)));
     } catch (error) {
       if (closing.signal.aborted) return;
-      logger?.warn("[worker] the store could not be reached: it will be tried again", { reason: MemoryError.isInstance(error) ? error.message : String(error) });
+      logger?.warn("[worker] the store could not be reached: it will be tried again", {
+        reason: MemoryError.isInstance(error) ? error.message : String(error),
+      });
       schedule(patrolMs);
     }
   }

@@ -71,8 +71,10 @@ function checkOptions(options: RecallOptions) {
     throw new InvalidArgumentError("recencyHalfLifeDays", "must be a number of days above 0");
   }
   for (const [name, weight] of Object.entries(weights)) {
-    if (!(name in fusedWeights)) throw new InvalidArgumentError("weights", `has no "${name}": known are ${Object.keys(fusedWeights).join(", ")}`);
-    if (weight === undefined || !(weight >= 0 && Number.isFinite(weight))) throw new InvalidArgumentError(`weights.${name}`, "must be a number of at least 0");
+    if (!(name in fusedWeights))
+      throw new InvalidArgumentError("weights", `has no "${name}": known are ${Object.keys(fusedWeights).join(", ")}`);
+    if (weight === undefined || !(weight >= 0 && Number.isFinite(weight)))
+      throw new InvalidArgumentError(`weights.${name}`, "must be a number of at least 0");
   }
   for (const [field, value] of Object.entries(options.filter ?? {})) {
     for (const one of Array.isArray(value) ? value : [value]) {
@@ -100,7 +102,8 @@ async function queryVector(
   const none = (reason: string) => ({ vector: undefined, reason });
   if (options.embedding !== undefined) {
     const vector = Float32Array.from(options.embedding);
-    if (vector.length === 0 || vector.some((value) => !Number.isFinite(value))) throw new InvalidArgumentError("embedding", "must hold finite numbers");
+    if (vector.length === 0 || vector.some((value) => !Number.isFinite(value)))
+      throw new InvalidArgumentError("embedding", "must hold finite numbers");
     await core.useSpace(vector.length);
     return { vector, reason: undefined };
   }
@@ -198,4 +201,3 @@ function withExplanation(hits: RecallHit[], options: RecallOptions, explanation:
   // Not enumerable: the result stays a plain array for loops, spreads and JSON.
   return options.explain === true ? Object.defineProperty(hits, "explain", { value: explanation, enumerable: false }) : hits;
 }
-

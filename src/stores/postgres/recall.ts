@@ -152,7 +152,14 @@ function toRecallRow(row: AnswerRow, exchange: RecallRow["exchange"]): RecallRow
   };
 }
 
-function recallSql(database: Database, query: RecallQuery, plan: Plan, scopeRows: number, guard: number | undefined, parameters: Parameters<SqlValue>): string {
+function recallSql(
+  database: Database,
+  query: RecallQuery,
+  plan: Plan,
+  scopeRows: number,
+  guard: number | undefined,
+  parameters: Parameters<SqlValue>,
+): string {
   const { table } = database.names;
   const space = query.vector === undefined ? undefined : database.space;
   const usesText = query.words !== "";
@@ -178,14 +185,17 @@ function recallSql(database: Database, query: RecallQuery, plan: Plan, scopeRows
     `scored AS (
   SELECT s.user_id, s.entry, s.conversation_id, s.seq, s.created_at, s.importance, (${similarity})::float8 AS similarity, (${rank})::float8 AS rank
   FROM candidate c JOIN ${table.search} s ON s.tenant = ${parameters.add(query.scope.tenant, "text")} AND s.user_id = c.user_id AND s.entry = c.entry${
-    vector === undefined ? "" : `\n  LEFT JOIN ${vector.space.table} v ON v.tenant = s.tenant AND v.user_id = s.user_id AND v.entry = s.entry AND v.revision = s.revision`
+    vector === undefined
+      ? ""
+      : `\n  LEFT JOIN ${vector.space.table} v ON v.tenant = s.tenant AND v.user_id = s.user_id AND v.entry = s.entry AND v.revision = s.revision`
   }${usesText ? "\n  LEFT JOIN text_leg w ON w.user_id = c.user_id AND w.entry = c.entry" : ""}
 )`,
+    // What came by the vector of a text it no longer has is no candidate.
     // Convex fusion: each leg scaled to 0..1 over the candidates. A text rank has a natural zero: no word in common.
     `fused AS (
   SELECT *, ${weigh(weights.text)} * COALESCE(rank / NULLIF(max(rank) OVER (), 0), 0)
     + ${weigh(weights.vector)} * COALESCE((similarity - min(similarity) OVER ()) / NULLIF(max(similarity) OVER () - min(similarity) OVER (), 0), CASE WHEN similarity IS NULL THEN 0 ELSE 1 END) AS base
-  FROM scored
+  FROM scored WHERE similarity IS NOT NULL OR rank > 0
 )`,
     `placed AS (
   SELECT *, CASE WHEN lead(seq) OVER turns = seq + 1 THEN lead(base) OVER turns ELSE 0 END AS neighbour,
@@ -230,7 +240,11 @@ function vectorSql(database: Database, space: CurrentSpace, vector: Float32Array
  * OR-ed: AND-ed words of a question match next to nothing. Where even the rarest is frequent, rows must hold the two rarest.
  */
 function wordSteps(database: Database, query: RecallQuery, conditions: readonly string[], parameters: Parameters<SqlValue>): string[] {
-  const languages = [...new Set([database.language, ...(query.language === undefined ? [] : [query.language])].map((language) => knownLanguage(database, language)))];
+  const languages = [
+    ...new Set(
+      [database.language, ...(query.language === undefined ? [] : [query.language])].map((language) => knownLanguage(database, language)),
+    ),
+  ];
   return [
     `question AS MATERIALIZED (
   SELECT DISTINCT lexeme, (${quotedLexeme("lexeme")})::tsquery AS query
@@ -330,4 +344,3 @@ function metadataConditions(filter: MetadataFilter, parameters: Parameters<SqlVa
     return `s.metadata @> ANY(${parameters.add(objects, "text[]")}::jsonb[])`;
   });
 }
-

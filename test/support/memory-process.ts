@@ -1,0 +1,55 @@
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
+import type { MemoryOptions } from "../../src/index.ts";
+
+const script = fileURLToPath(new URL("../fixtures/memory-process.ts", import.meta.url));
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+const stripTypes = major === 22 && minor < 18 ? ["--experimental-strip-types", "--disable-warning=ExperimentalWarning"] : [];
+
+export interface MemoryProcess {
+  readonly lines: readonly string[];
+  /** Resolves when it has printed `count` lines in all, and rejects when it ends before. */
+  printed(count: number): Promise<void>;
+  /** SIGKILL; resolves when it is gone and all it printed is in `lines`. */
+  kill(): Promise<void>;
+}
+
+/** Runs test/fixtures/memory-process.ts, killed at the end of the test if it still runs. */
+export function memoryProcess(mode: string, place: MemoryOptions, name = ""): MemoryProcess {
+  const child = spawn(process.execPath, [...stripTypes, script, mode, JSON.stringify(place), name], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const lines: string[] = [];
+  let notify = () => {};
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    lines.push(line);
+    notify();
+  });
+  let hasEnded = false;
+  const ended = new Promise<void>((resolve) =>
+    child.once("close", () => {
+      hasEnded = true;
+      notify();
+      resolve();
+    }),
+  );
+  const kill = async () => {
+    child.kill("SIGKILL");
+    await ended;
+  };
+  onTestFinished(kill);
+  return {
+    lines,
+    kill,
+    printed: (count) =>
+      new Promise((resolve, reject) => {
+        notify = () => {
+          if (lines.length >= count) resolve();
+          else if (hasEnded) reject(new Error(`the process ended after ${lines.length} lines`));
+        };
+        notify();
+      }),
+  };
+}
