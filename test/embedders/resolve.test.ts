@@ -63,6 +63,8 @@ describe("resolveEmbedder", () => {
     [{ provider: "openai-compatible", model: "m" }, "embedding.baseUrl"],
     [{ provider: "ollama" }, "embedding.model"],
     [{ provider: "transformers", model: 7 }, "embedding.model"],
+    [{ provider: "caller", dimensions: 3 }, "embedding.model"],
+    [{ provider: "caller", model: "mine", dimensions: 0 }, "embedding.dimensions"],
   ])("names the field that %j lacks", (choice, field) => {
     expect(() => resolveEmbedder(choice as unknown as EmbeddingChoice)).toThrow(
       expect.objectContaining({ code: "invalid_argument", field }),
@@ -72,7 +74,13 @@ describe("resolveEmbedder", () => {
   it.each([null, true, 7, "openai/text-embedding-3-small", {}, { provider: "nonsense" }, []])("lists the choices for %j", (choice) => {
     const attempt = () => resolveEmbedder(choice as unknown as EmbeddingChoice);
     expect(attempt).toThrow(InvalidArgumentError);
-    expect(attempt).toThrow(/"builtin", false \(none\).*"openai", "openai-compatible", "ollama" or "transformers"/);
+    expect(attempt).toThrow(/"builtin", false \(none\).*"openai", "openai-compatible", "ollama", "transformers" or "caller"/);
+  });
+
+  it("makes no vector itself where the caller brings them", async () => {
+    const embedder = resolveEmbedder({ provider: "caller", model: "mine", dimensions: 3 });
+    expect(embedder).toMatchObject({ model: "mine", dimensions: 3 });
+    expect(await embedder?.embed(["text"])).toEqual([new Float32Array(3)]);
   });
 
   it("does not repeat what looks like a key", () => {
