@@ -1,6 +1,6 @@
 // Starting, watching and ending the processes of engines.
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -40,13 +40,14 @@ export function startDetached([program, ...args]: Command, logFile: string): voi
   child.unref();
 }
 
-/** The process named by the first line of a pid file, when it is alive. */
+/** The process named by the first line of a pid file, when it is alive. A number that now belongs to a stranger does not count. */
 export function alive(pidFile: string): number | undefined {
   if (!existsSync(pidFile)) return undefined;
   const pid = Number.parseInt(readFileSync(pidFile, "utf8"), 10);
   try {
-    process.kill(pid, 0);
-    return pid;
+    // The engine sees as its root the directory that its pid file is in.
+    const root = readlinkSync(`/proc/${pid}/root`);
+    return root !== "/" && realpathSync(pidFile).startsWith(`${root}/`) ? pid : undefined;
   } catch {
     return undefined;
   }
