@@ -15,3 +15,10 @@ export function asArray(value: unknown): readonly unknown[] {
 export function asText(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
+
+/** A date of an export as ISO 8601; undefined when there is none that can be read. */
+export function asTime(value: unknown): string | undefined {
+  if (typeof value !== "string" && typeof value !== "number") return undefined;
+  const date = new Date(value);
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
+}

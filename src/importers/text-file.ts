@@ -1,3 +1,4 @@
+import { constants } from "node:buffer";
 import { createReadStream } from "node:fs";
 import { InvalidArgumentError } from "../domain/errors.ts";
 
@@ -19,6 +20,33 @@ export async function* readText(file: string): AsyncGenerator<string> {
   } catch (error) {
     throw new InvalidArgumentError("file", `${JSON.stringify(file)} ${problem(error)}`, { cause: error });
   }
+}
+
+/**
+ * The lines of a UTF-8 file. A line ends with a line feed, before which a carriage return is dropped, and with nothing
+ * else: `node:readline` also ends it at U+2028, U+2029 and lone carriage returns, and the first two may stand in JSON.
+ *
+ * @throws InvalidArgumentError as {@link readText}, and for a line longer than a string can be
+ */
+export async function* readLines(file: string): AsyncGenerator<string> {
+  let line = "";
+  for await (const chunk of readText(file)) {
+    let from = 0;
+    for (let end = chunk.indexOf("\n"); end >= 0; end = chunk.indexOf("\n", from)) {
+      yield withoutReturn(line + chunk.slice(from, end));
+      line = "";
+      from = end + 1;
+    }
+    if (line.length + chunk.length > constants.MAX_STRING_LENGTH) {
+      throw new InvalidArgumentError("file", `${JSON.stringify(file)} has a line longer than 512 MB: split it`);
+    }
+    line += chunk.slice(from);
+  }
+  if (line !== "") yield withoutReturn(line);
+}
+
+function withoutReturn(line: string): string {
+  return line.endsWith("\r") ? line.slice(0, -1) : line;
 }
 
 function problem(error: unknown): string {
