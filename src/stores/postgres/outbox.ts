@@ -21,9 +21,16 @@ const previousCharacters = 2000;
 
 /**
  * Leases what is due, oldest first, with the texts needed to do it, in one statement. Rows another worker holds are
- * passed over; without an embedder only the words of earlier turns can be done.
+ * passed over; without an embedder only the words of earlier turns can be done. The texts are looked up row by row
+ * (OFFSET 0): joined freely, a planner without statistics pairs all of a user's messages with each other.
  */
-export async function leaseOwed(database: Database, limit: number, leaseMs: number, which: OwedChoice, signal?: AbortSignal): Promise<OwedItem[]> {
+export async function leaseOwed(
+  database: Database,
+  limit: number,
+  leaseMs: number,
+  which: OwedChoice,
+  signal?: AbortSignal,
+): Promise<OwedItem[]> {
   const { table } = database.names;
   const text = `WITH due AS MATERIALIZED (
   SELECT tenant, user_id, entry FROM ${table.outbox} WHERE (available_at <= now() OR $4::boolean AND last_error IS NOT NULL) AND ($3::boolean OR needs_context) ORDER BY available_at LIMIT $1 FOR UPDATE SKIP LOCKED
@@ -38,9 +45,16 @@ SELECT l.tenant, l.user_id AS "userId", l.entry, l.revision, l.needs_vector AS "
     WHERE p.tenant = m.tenant AND p.user_id = m.user_id AND p.conversation_id = m.conversation_id AND p.seq < m.seq AND p.content <> '' ORDER BY p.seq DESC LIMIT 2
   ) ELSE '{}' END AS previous
 FROM leased l
-JOIN ${table.search} s ON s.tenant = l.tenant AND s.user_id = l.user_id AND s.entry = l.entry
-JOIN ${table.messages} m ON m.tenant = s.tenant AND m.user_id = s.user_id AND m.conversation_id = s.conversation_id AND m.seq = s.seq`;
-  const { rows } = await database.client.query<OwedRow>({ text, name: statementName(text), values: [limit, leaseMs, which.vectors, which.failed], signal });
+CROSS JOIN LATERAL (SELECT s.conversation_id, s.seq FROM ${table.search} s WHERE s.tenant = l.tenant AND s.user_id = l.user_id AND s.entry = l.entry OFFSET 0) s
+CROSS JOIN LATERAL (
+  SELECT * FROM ${table.messages} m WHERE m.tenant = l.tenant AND m.user_id = l.user_id AND m.conversation_id = s.conversation_id AND m.seq = s.seq OFFSET 0
+) m`;
+  const { rows } = await database.client.query<OwedRow>({
+    text,
+    name: statementName(text),
+    values: [limit, leaseMs, which.vectors, which.failed],
+    signal,
+  });
   return rows.map((row) => ({ ...row, revision: String(row.revision) }));
 }
 
@@ -91,7 +105,14 @@ DELETE FROM ${table.outbox} o USING held h WHERE h.is_done AND o.tenant = h.tena
       items.map((item) => item.context ?? null),
       items.map((item) => item.isDone),
       knownLanguage(database, database.language),
-      ...(hasVectors ? [encodeVectorArray(items.map((item) => item.vector), database.installation.vectorTypeId)] : []),
+      ...(hasVectors
+        ? [
+            encodeVectorArray(
+              items.map((item) => item.vector),
+              database.installation.vectorTypeId,
+            ),
+          ]
+        : []),
     ],
     signal,
   });
@@ -102,9 +123,18 @@ export async function failOwed(database: Database, items: readonly OwedItem[], e
   await database.client.query({ text, name: statementName(text), values: [...keyValues(items), retryAt.getTime(), error] });
 }
 
-export async function countOwed(database: Database, vectors: boolean, signal?: AbortSignal): Promise<{ count: number; nextDueInMs: number | undefined }> {
+export async function countOwed(
+  database: Database,
+  vectors: boolean,
+  signal?: AbortSignal,
+): Promise<{ count: number; nextDueInMs: number | undefined }> {
   const text = `SELECT count(*) AS count, (extract(epoch FROM min(available_at) - now()) * 1000)::float8 AS "nextDueInMs" FROM ${database.names.table.outbox} WHERE $1::boolean OR needs_context`;
-  const { rows } = await database.client.query<{ count: number; nextDueInMs: number | null }>({ text, name: statementName(text), values: [vectors], signal });
+  const { rows } = await database.client.query<{ count: number; nextDueInMs: number | null }>({
+    text,
+    name: statementName(text),
+    values: [vectors],
+    signal,
+  });
   return { count: rows[0]?.count ?? 0, nextDueInMs: rows[0]?.nextDueInMs ?? undefined };
 }
 
@@ -112,5 +142,10 @@ const keys = "unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) i(tenan
 const sameKeys = "o.tenant = i.tenant AND o.user_id = i.user_id AND o.entry = i.entry AND o.revision = i.revision";
 
 function keyValues(items: readonly OwedItem[]) {
-  return [items.map((item) => item.tenant), items.map((item) => item.userId), items.map((item) => item.entry), items.map((item) => item.revision)];
+  return [
+    items.map((item) => item.tenant),
+    items.map((item) => item.userId),
+    items.map((item) => item.entry),
+    items.map((item) => item.revision),
+  ];
 }
