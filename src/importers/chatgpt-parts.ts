@@ -1,9 +1,9 @@
-import { asArray, asObject, asText, type JsonObject } from "./json-value.ts";
+import { asArray, asObject, asObjects, asText, type JsonObject } from "./json-value.ts";
 
 /** The content of a ChatGPT message as parts; none when there is nothing to keep. */
 export function chatgptParts(message: JsonObject): JsonObject[] {
   const content = asObject(message.content);
-  const attachments = asArray(asObject(message.metadata)?.attachments).flatMap((attachment) => asObject(attachment) ?? []);
+  const attachments = asObjects(asObject(message.metadata)?.attachments);
   if (content === undefined) return attachments.map(attachmentPart);
   const parts = contentParts(content, asText(message.recipient));
   return [
@@ -26,7 +26,7 @@ function contentParts(content: JsonObject, recipient: string | undefined): JsonO
     case "execution_output":
       return text === undefined ? [] : [{ type: "execution_output", text }];
     case "thoughts":
-      return asArray(content.thoughts).flatMap(thoughtPart);
+      return asObjects(content.thoughts).flatMap(thoughtPart);
     case "reasoning_recap": {
       const recap = asText(content.content);
       return recap === undefined ? [] : [{ type: "reasoning", text: recap }];
@@ -49,9 +49,8 @@ function mediaPart(value: unknown): JsonObject[] {
   return [{ ...part, type: type.endsWith("asset_pointer") ? "file" : type }];
 }
 
-function thoughtPart(value: unknown): JsonObject[] {
-  const thought = asObject(value);
-  const text = [asText(thought?.summary), asText(thought?.content)].filter((text) => text !== undefined).join("\n");
+function thoughtPart(thought: JsonObject): JsonObject[] {
+  const text = [asText(thought.summary), asText(thought.content)].filter((text) => text !== undefined).join("\n");
   return text === "" ? [] : [{ type: "reasoning", text }];
 }
 

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "../domain/errors.ts";
 import type { ImportedMessage } from "../domain/memory.ts";
 import { readJsonArray } from "./json-array.ts";
-import { asArray, asObject, asText, asTime, type JsonObject } from "./json-value.ts";
+import { asObject, asObjects, asText, asTime, type JsonObject } from "./json-value.ts";
 
 /**
  * The `conversations.json` of a Claude export, old (a text a message) or new (blocks of content). Attachments and files
@@ -36,12 +36,10 @@ export async function* readClaude(file: string): AsyncGenerator<ImportedMessage>
 }
 
 function messageParts(message: JsonObject): JsonObject[] {
-  const blocks = asArray(message.content)
-    .flatMap((block) => asObject(block) ?? [])
-    .filter(holdsContent);
+  const blocks = asObjects(message.content).filter(holdsContent);
   const text = asText(message.text);
   const spoken = blocks.length > 0 || text === undefined ? blocks : [{ type: "text", text }];
-  return [...spoken, ...[...asArray(message.attachments), ...asArray(message.files)].flatMap(filePart)];
+  return [...spoken, ...[...asObjects(message.attachments), ...asObjects(message.files)].map(filePart)];
 }
 
 /** Not the empty texts around tool calls, nor the accounting of tokens. */
@@ -49,9 +47,7 @@ function holdsContent(block: JsonObject): boolean {
   return block.type === "text" ? asText(block.text) !== undefined : block.type !== "token_budget";
 }
 
-function filePart(value: unknown): JsonObject[] {
-  const file = asObject(value);
-  if (file === undefined) return [];
+function filePart(file: JsonObject): JsonObject {
   const filename = asText(file.file_name);
-  return [{ ...file, type: "file", ...(filename === undefined ? {} : { filename }) }];
+  return { ...file, type: "file", ...(filename === undefined ? {} : { filename }) };
 }

@@ -21,8 +21,11 @@ const readers: Readonly<Record<ImportFormat, (file: string) => AsyncIterable<Imp
   locomo: readLocomo,
 };
 
+/** Characters of a line that hold its keys, unless a message of megabytes stands before them. */
+const longestStart = 4_194_304;
+
 const expected =
-  "expected JSON lines with conversation, role and content, the conversations.json of a ChatGPT or Claude export, or a LoCoMo file; name its format if it is one of these";
+  "expected JSON lines with conversation, role and content, the conversations.json of a ChatGPT or Claude export, or a LoCoMo file";
 
 /**
  * The messages of a file, for `memory.import`. Read as they are asked for: a mistake late in a file shows late.
@@ -33,6 +36,9 @@ const expected =
  * @throws InvalidArgumentError for a file that is not there or not of that format
  */
 export async function* readImport(file: string, format: ImportFormat | "auto"): AsyncGenerator<ImportedMessage> {
+  if (format !== "auto" && !importFormats.includes(format)) {
+    throw new InvalidArgumentError("format", `must be "auto" or one of ${importFormats.join(", ")}`);
+  }
   yield* readers[format === "auto" ? await detectFormat(file) : format](file);
 }
 
@@ -42,25 +48,25 @@ export async function* readImport(file: string, format: ImportFormat | "auto"): 
  * @throws InvalidArgumentError for a file that cannot be read or is none of {@link importFormats}
  */
 export async function detectFormat(file: string): Promise<ImportFormat> {
-  const start = await firstCharacter(file);
-  if (start === "{") return "jsonl";
-  if (start === "[") {
+  const line = await firstLine(file);
+  // A line that is broken further on is for the reader, whose error names it.
+  if (line.startsWith("{") && /"(conversation|role|content|parts)"\s*:/.test(line)) return "jsonl";
+  if (line.startsWith("[")) {
     const element = await firstElement(file);
     const format = element === undefined ? undefined : formatOf(element);
     if (format !== undefined) return format;
   }
-  throw new InvalidArgumentError(
-    "file",
-    `${JSON.stringify(file)} ${start === undefined ? "is empty" : "is in no known format"}: ${expected}`,
-  );
+  throw new InvalidArgumentError("file", `${JSON.stringify(file)} ${line === "" ? "is empty" : "is in no known format"}: ${expected}`);
 }
 
-async function firstCharacter(file: string): Promise<string | undefined> {
+/** The start of the first line that is not blank; arrays are often one line of hundreds of megabytes. */
+async function firstLine(file: string): Promise<string> {
+  let start = "";
   for await (const chunk of readText(file)) {
-    const text = chunk.trimStart();
-    if (text !== "") return text[0];
+    start = (start + chunk).trimStart();
+    if (start.includes("\n") || start.startsWith("[") || start.length > longestStart) break;
   }
-  return undefined;
+  return start.split("\n", 1)[0] ?? "";
 }
 
 async function firstElement(file: string): Promise<JsonObject | undefined> {

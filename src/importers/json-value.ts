@@ -11,6 +11,11 @@ export function asArray(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
+/** The objects of an array; none when it is anything else. */
+export function asObjects(value: unknown): readonly JsonObject[] {
+  return asArray(value).filter((item) => asObject(item) !== undefined) as readonly JsonObject[];
+}
+
 /** The value as a string that is not empty, or undefined. */
 export function asText(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
