@@ -21,8 +21,9 @@ const previousCharacters = 2000;
 
 /**
  * Leases what is due, oldest first, with the texts needed to do it, in one statement. Rows another worker holds are
- * passed over; without an embedder only the words of earlier turns can be done. The texts are looked up row by row
- * (OFFSET 0): joined freely, a planner without statistics pairs all of a user's messages with each other.
+ * passed over; without an embedder only the words of earlier turns can be done. The texts are looked up row by row,
+ * in an order only the primary keys have: right after a bulk load a planner without statistics takes any index that begins with
+ * (tenant, user_id) for unique, and reads all of a user's rows for each one.
  */
 export async function leaseOwed(
   database: Database,
@@ -45,9 +46,13 @@ SELECT l.tenant, l.user_id AS "userId", l.entry, l.revision, l.needs_vector AS "
     WHERE p.tenant = m.tenant AND p.user_id = m.user_id AND p.conversation_id = m.conversation_id AND p.seq < m.seq AND p.content <> '' ORDER BY p.seq DESC LIMIT 2
   ) ELSE '{}' END AS previous
 FROM leased l
-CROSS JOIN LATERAL (SELECT s.conversation_id, s.seq FROM ${table.search} s WHERE s.tenant = l.tenant AND s.user_id = l.user_id AND s.entry = l.entry OFFSET 0) s
 CROSS JOIN LATERAL (
-  SELECT * FROM ${table.messages} m WHERE m.tenant = l.tenant AND m.user_id = l.user_id AND m.conversation_id = s.conversation_id AND m.seq = s.seq OFFSET 0
+  SELECT s.conversation_id, s.seq FROM ${table.search} s
+  WHERE s.tenant = l.tenant AND s.user_id = l.user_id AND s.entry BETWEEN l.entry AND l.entry ORDER BY s.entry LIMIT 1
+) s
+CROSS JOIN LATERAL (
+  SELECT * FROM ${table.messages} m
+  WHERE m.tenant = l.tenant AND m.user_id = l.user_id AND m.conversation_id = s.conversation_id AND m.seq BETWEEN s.seq AND s.seq ORDER BY m.seq LIMIT 1
 ) m`;
   const { rows } = await database.client.query<OwedRow>({
     text,
