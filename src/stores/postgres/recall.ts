@@ -172,24 +172,15 @@ function recallSql(
       ? `size AS MATERIALIZED (SELECT ${parameters.add(scopeRows, "bigint")} AS n)`
       : `size AS MATERIALIZED (SELECT count(*) AS n FROM (SELECT 1 FROM ${table.search} s WHERE ${conditions.join(" AND ")} LIMIT ${guard + 1}) x)`,
   ];
-  if (usesText) steps.push(...wordSteps(database, query, conditions, parameters), textLeg(table.search, conditions, plan, gate, depth));
-  if (vector !== undefined) steps.push(vectorLeg(database, query, vector, conditions, plan, gate, depth));
-
-  const legs = [...(usesText ? ["text_leg"] : []), ...(vector === undefined ? [] : ["vector_leg"])];
-  const similarity = vector === undefined ? "NULL::float8" : `1 - (v.embedding ${vector.distance} ${vector.query})`;
-  const rank = usesText ? `COALESCE(w.rank, ${wordRank("s")})` : "NULL::float8";
+  if (usesText) steps.push(...wordSteps(database, query, conditions, parameters));
+  steps.push(
+    ...(usesText && plan === "exact"
+      ? scanSteps(database, vector, conditions, gate, depth)
+      : lookUpSteps(database, query, plan, vector, conditions, gate, depth, parameters)),
+  );
   const { weights } = query;
   const weigh = (value: number) => parameters.add(value, "float8");
   steps.push(
-    `candidate AS (${legs.map((leg) => `SELECT user_id, entry FROM ${leg}`).join(" UNION ")})`,
-    `scored AS (
-  SELECT s.user_id, s.entry, s.conversation_id, s.seq, s.created_at, s.importance, (${similarity})::float8 AS similarity, (${rank})::float8 AS rank
-  FROM candidate c JOIN ${table.search} s ON s.tenant = ${parameters.add(query.scope.tenant, "text")} AND s.user_id = c.user_id AND s.entry = c.entry${
-    vector === undefined
-      ? ""
-      : `\n  LEFT JOIN ${vector.space.table} v ON v.tenant = s.tenant AND v.user_id = s.user_id AND v.entry = s.entry AND v.revision = s.revision`
-  }${usesText ? "\n  LEFT JOIN text_leg w ON w.user_id = c.user_id AND w.entry = c.entry" : ""}
-)`,
     // What came by the vector of a text it no longer has is no candidate.
     // Convex fusion: each leg scaled to 0..1 over the candidates. A text rank has a natural zero: no word in common.
     `fused AS (
@@ -220,6 +211,65 @@ SELECT (SELECT n FROM size) AS "scopeSize",
   t.score, t.similarity, t.rank, t.prior AS conversation, t.neighbour, t.recency, COALESCE(t.importance, 0)::float8 AS importance, ${messageColumns}
 FROM (SELECT 1) one LEFT JOIN (top t JOIN ${table.messages} m ON m.tenant = ${parameters.add(query.scope.tenant, "text")} AND m.user_id = t.user_id AND m.conversation_id = t.conversation_id AND m.seq = t.seq) ON true
 ORDER BY t.score DESC, t.similarity DESC NULLS LAST, t.entry DESC`;
+}
+
+/** A scope small enough is read once: every row gets both scores, and the best of each leg are the candidates. */
+function scanSteps(database: Database, vector: VectorSql | undefined, conditions: readonly string[], gate: string, depth: string): string[] {
+  return [
+    `scanned AS MATERIALIZED (
+  SELECT s.user_id, s.entry, s.conversation_id, s.seq, s.created_at, s.importance, ${similaritySql(vector)} AS similarity,
+    CASE WHEN s.words @@ (SELECT query FROM narrow) THEN ${wordRank("s")} ELSE 0 END AS rank
+  FROM ${database.names.table.search} s${vectorJoin(vector)} WHERE ${gate}${conditions.join(" AND ")}
+)`,
+    `text_leg AS MATERIALIZED (SELECT * FROM scanned WHERE rank > 0 ORDER BY rank DESC, entry DESC LIMIT ${depth})`,
+    ...(vector === undefined
+      ? ["scored AS MATERIALIZED (SELECT * FROM text_leg)"]
+      : [
+          `vector_leg AS MATERIALIZED (SELECT * FROM scanned WHERE similarity IS NOT NULL ORDER BY similarity DESC LIMIT ${depth})`,
+          "scored AS MATERIALIZED (SELECT * FROM text_leg UNION SELECT * FROM vector_leg)",
+        ]),
+  ];
+}
+
+/** Each leg finds its candidates by itself, and then all candidates get both scores. */
+function lookUpSteps(
+  database: Database,
+  query: RecallQuery,
+  plan: Plan,
+  vector: VectorSql | undefined,
+  conditions: readonly string[],
+  gate: string,
+  depth: string,
+  parameters: Parameters<SqlValue>,
+): string[] {
+  const { search } = database.names.table;
+  const usesText = query.words !== "";
+  const found = [
+    ...(usesText ? ["SELECT user_id, entry, rank FROM text_leg"] : []),
+    ...(vector === undefined ? [] : ["SELECT user_id, entry, NULL::float8 FROM vector_leg"]),
+  ];
+  return [
+    ...(usesText ? [textLeg(search, conditions, depth)] : []),
+    ...(vector === undefined ? [] : [vectorLeg(database, query, vector, conditions, plan, gate, depth)]),
+    `candidate AS MATERIALIZED (SELECT user_id, entry, max(rank) AS rank FROM (${found.join(" UNION ALL ")}) x(user_id, entry, rank) GROUP BY user_id, entry)`,
+    `scored AS MATERIALIZED (
+  SELECT s.user_id, s.entry, s.conversation_id, s.seq, s.created_at, s.importance, ${similaritySql(vector)} AS similarity, ${usesText ? `COALESCE(c.rank, ${wordRank("s")})` : "NULL::float8"} AS rank
+  FROM candidate c JOIN ${search} s ON s.tenant = ${parameters.add(query.scope.tenant, "text")} AND s.user_id = c.user_id AND s.entry = c.entry${vectorJoin(vector)}
+)`,
+  ];
+}
+
+function similaritySql(vector: VectorSql | undefined): string {
+  return vector === undefined ? "NULL::float8" : `(1 - (v.embedding ${vector.distance} ${vector.query}))::float8`;
+}
+
+/**
+ * A vector counts only while its revision is that of the text. OFFSET 0 makes it a look-up by key for each row: without
+ * statistics (a fresh import) planners took a join in quadratic time.
+ */
+function vectorJoin(vector: VectorSql | undefined): string {
+  if (vector === undefined) return "";
+  return `\n  LEFT JOIN LATERAL (SELECT embedding, revision FROM ${vector.space.table} x WHERE x.tenant = s.tenant AND x.user_id = s.user_id AND x.entry = s.entry OFFSET 0) v ON v.revision = s.revision`;
 }
 
 interface VectorSql {
@@ -276,14 +326,11 @@ function wordRank(row: string): string {
   return `COALESCE((SELECT sum(f.rarity * ts_rank(${rankWeights}, ${row}.words, f.query)) FROM frequency f), 0)`;
 }
 
-function textLeg(search: string, conditions: readonly string[], plan: Plan, gate: string, depth: string): string {
-  // IS TRUE keeps the word index out: a small scope is read through its b-tree, whatever the planner thinks of the words.
-  const matching =
-    plan === "exact"
-      ? `SELECT s.* FROM ${search} s WHERE ${gate}${conditions.join(" AND ")} AND (s.words @@ (SELECT query FROM narrow)) IS TRUE`
-      : `SELECT s.* FROM ${search} s WHERE s.words @@ (SELECT query FROM narrow) AND ${conditions.join(" AND ")} LIMIT ${2 * mostWordRows}`;
+function textLeg(search: string, conditions: readonly string[], depth: string): string {
   return `text_leg AS MATERIALIZED (
-  SELECT s.user_id, s.entry, ${wordRank("s")} AS rank FROM (${matching}) s ORDER BY rank DESC, s.entry DESC LIMIT ${depth}
+  SELECT s.user_id, s.entry, ${wordRank("s")} AS rank
+  FROM (SELECT s.* FROM ${search} s WHERE s.words @@ (SELECT query FROM narrow) AND ${conditions.join(" AND ")} LIMIT ${2 * mostWordRows}) s
+  ORDER BY rank DESC, s.entry DESC LIMIT ${depth}
 )`;
 }
 

@@ -41,7 +41,9 @@ CREATE TABLE {messages} (
   created_at timestamptz NOT NULL,
   CONSTRAINT {index:messages_pkey} PRIMARY KEY (tenant, user_id, conversation_id, seq)
 );
-CREATE UNIQUE INDEX {index:messages_id} ON {messages} (tenant, user_id, conversation_id, message_id);
+-- No second index begins like the primary key: a planner without statistics cannot tell a look-up by the whole key
+-- from a walk over its beginning, and took the wrong one.
+CREATE UNIQUE INDEX {index:messages_id} ON {messages} (tenant, message_id, conversation_id, user_id);
 -- Only messages that take part in a tool exchange: what closes a window is found here.
 CREATE INDEX {index:messages_tools} ON {messages} (tenant, user_id, conversation_id, seq) WHERE tool_ids IS NOT NULL;
 
@@ -66,7 +68,7 @@ CREATE TABLE {search} (
   words tsvector NOT NULL,
   CONSTRAINT {index:search_pkey} PRIMARY KEY (tenant, user_id, entry)
 );
-CREATE UNIQUE INDEX {index:search_message} ON {search} (tenant, user_id, conversation_id, seq);
+CREATE UNIQUE INDEX {index:search_message} ON {search} (tenant, conversation_id, user_id, seq);
 CREATE INDEX {index:search_words} ON {search} USING gin (words);
 
 CREATE TABLE {outbox} (
