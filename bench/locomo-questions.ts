@@ -13,7 +13,11 @@ export interface Question {
  * can be read is repaired, the rest dropped, both counted. Questions left without evidence are not asked.
  */
 export async function readQuestions(file: string): Promise<{ questions: Question[]; repaired: number; dropped: number }> {
-  const samples = JSON.parse(await readFile(file, "utf8")) as { sample_id?: string; conversation: Record<string, unknown>; qa: { question: string; category: number; evidence?: string[] }[] }[];
+  const samples = JSON.parse(await readFile(file, "utf8")) as {
+    sample_id?: string;
+    conversation: Record<string, unknown>;
+    qa: { question: string; category: number; evidence?: string[] }[];
+  }[];
   let repaired = 0;
   let dropped = 0;
   const questions = samples.flatMap((sample, index) => {
@@ -25,7 +29,9 @@ export async function readQuestions(file: string): Promise<{ questions: Question
     return sample.qa.map(({ question, category, evidence = [] }) => {
       const ids = evidence.flatMap((raw) => {
         if (turns.has(raw)) return [raw];
-        const found = [...raw.matchAll(/D:?(\d+):(\d+)/g)].map(([, session, turn]) => `D${Number(session)}:${Number(turn)}`).filter((id) => turns.has(id));
+        const found = [...raw.matchAll(/D:?(\d+):(\d+)/g)]
+          .map(([, session, turn]) => `D${Number(session)}:${Number(turn)}`)
+          .filter((id) => turns.has(id));
         repaired += found.length;
         if (found.length === 0) dropped++;
         return found;

@@ -9,8 +9,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { createMemory, type MemoryOptions, type RecallLeg } from "../src/index.ts";
 import { readLocomo } from "../src/importers/locomo.ts";
+import { createMemory, type MemoryOptions, type RecallLeg } from "../src/index.ts";
 import { readQuestions } from "./locomo-questions.ts";
 import { quantile } from "./statistics.ts";
 
@@ -87,8 +87,12 @@ try {
   }
   if (values.json) console.log(JSON.stringify({ results, messages: report.messages, repaired, dropped }, undefined, 2));
   else {
-    console.log(`${report.messages} messages, ${questions.length} questions (${repaired} evidence ids repaired, ${dropped} dropped), ${values.url === undefined ? "PGlite" : "server"}`);
-    console.log(`stored ${rate(report.messages, stored - imported)} messages/s, embedded and indexed ${rate(report.messages, embedded - stored)} messages/s`);
+    console.log(
+      `${report.messages} messages, ${questions.length} questions (${repaired} evidence ids repaired, ${dropped} dropped), ${values.url === undefined ? "PGlite" : "server"}`,
+    );
+    console.log(
+      `stored ${rate(report.messages, stored - imported)} messages/s, embedded and indexed ${rate(report.messages, embedded - stored)} messages/s`,
+    );
     console.table(results);
   }
 } finally {
@@ -99,12 +103,19 @@ try {
 function measure(outcomes: readonly Outcome[]): Record<string, number> {
   const mean = (score: (outcome: Outcome) => number) => outcomes.reduce((sum, outcome) => sum + score(outcome), 0) / outcomes.length;
   const within = (outcome: Outcome, k: number) => outcome.ranks.filter((rank) => rank <= k).length;
-  const ideal = (count: number) => Array.from({ length: Math.min(count, 10) }, (_, index) => 1 / Math.log2(index + 2)).reduce((sum, gain) => sum + gain, 0);
+  const ideal = (count: number) =>
+    Array.from({ length: Math.min(count, 10) }, (_, index) => 1 / Math.log2(index + 2)).reduce((sum, gain) => sum + gain, 0);
   return {
     n: outcomes.length,
     ...Object.fromEntries(cutoffs.map((k) => [`R@${k}`, round(100 * mean((outcome) => within(outcome, k) / outcome.evidence))])),
     "hit@10": round(100 * mean((outcome) => (within(outcome, 10) > 0 ? 1 : 0))),
-    "nDCG@10": round(100 * mean((outcome) => outcome.ranks.filter((rank) => rank <= 10).reduce((sum, rank) => sum + 1 / Math.log2(rank + 1), 0) / ideal(outcome.evidence))),
+    "nDCG@10": round(
+      100 *
+        mean(
+          (outcome) =>
+            outcome.ranks.filter((rank) => rank <= 10).reduce((sum, rank) => sum + 1 / Math.log2(rank + 1), 0) / ideal(outcome.evidence),
+        ),
+    ),
     MRR: round(100 * mean((outcome) => (outcome.ranks.length === 0 ? 0 : 1 / Math.min(...outcome.ranks)))),
   };
 }

@@ -35,16 +35,29 @@ export async function addMessages(
   };
   const stored = await appendMessages(core, request, input, options.signal);
   if (stored === undefined) {
-    throw new NotFoundError("conversation", conversationId, request.createConversation ? undefined : "create it first, or leave createConversation out");
+    throw new NotFoundError(
+      "conversation",
+      conversationId,
+      request.createConversation ? undefined : "create it first, or leave createConversation out",
+    );
   }
   return stored;
 }
 
 /** On the administrator's handle a known conversation says whose it is. */
-async function ownerOfConversation(core: MemoryCore, scope: StoreScope, conversationId: string, signal: AbortSignal | undefined): Promise<string> {
+async function ownerOfConversation(
+  core: MemoryCore,
+  scope: StoreScope,
+  conversationId: string,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   await core.open();
   const conversation = await core.store.getConversation(scope, conversationId, signal);
-  if (conversation === undefined) throw new InvalidArgumentError("userId", "is required for a new conversation: whose is it? Pass userId, or use memory.scope({ userId })");
+  if (conversation === undefined)
+    throw new InvalidArgumentError(
+      "userId",
+      "is required for a new conversation: whose is it? Pass userId, or use memory.scope({ userId })",
+    );
   return conversation.userId;
 }
 
@@ -76,7 +89,8 @@ export async function checkVectors(core: MemoryCore, messages: readonly NewMessa
     if (core.embedder !== undefined && expected !== undefined && embedding.length !== expected) {
       throw new DimensionMismatchError(expected, embedding.length, core.embedder.model);
     }
-    if (embedding.every((value) => value === 0)) throw new InvalidArgumentError(`messages[${index}].embedding`, "has length 0 and no direction: leave it out");
+    if (embedding.every((value) => value === 0))
+      throw new InvalidArgumentError(`messages[${index}].embedding`, "has length 0 and no direction: leave it out");
     await core.useSpace(embedding.length);
   }
 }

@@ -98,5 +98,8 @@ async function send(store: SessionStore, batch: readonly Waiting[]): Promise<voi
 }
 
 function mayBeOneCallersFault(error: unknown): boolean {
-  return !(error instanceof BackendError && (error.code === "backend_unavailable" || error.code === "backend_denied" || error.code === "closed"));
+  return !(
+    error instanceof BackendError &&
+    (error.code === "backend_unavailable" || error.code === "backend_denied" || error.code === "closed")
+  );
 }

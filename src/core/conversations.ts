@@ -63,7 +63,8 @@ export function conversations(core: MemoryCore, scope: StoreScope): Conversation
     async list(options = {}) {
       const { orderBy = "updatedAt", direction = "desc" } = options;
       // Checked against a list, never interpolated: what is not a column of ours is an error.
-      if (!["updatedAt", "createdAt", "title"].includes(orderBy)) throw new InvalidArgumentError("orderBy", 'must be "updatedAt", "createdAt" or "title"');
+      if (!["updatedAt", "createdAt", "title"].includes(orderBy))
+        throw new InvalidArgumentError("orderBy", 'must be "updatedAt", "createdAt" or "title"');
       if (direction !== "asc" && direction !== "desc") throw new InvalidArgumentError("direction", 'must be "asc" or "desc"');
       const query = {
         orderBy,

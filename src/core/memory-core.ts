@@ -54,7 +54,10 @@ export function memoryCore({ store, embedder, tenant, logger, worker: mode }: Me
     open,
     async useSpace(dimensions) {
       if (embedder === undefined) {
-        throw new InvalidArgumentError("embedding", 'this memory has no embedding model: open it with one, or with embedding: { provider: "caller", model, dimensions } for vectors of your own');
+        throw new InvalidArgumentError(
+          "embedding",
+          'this memory has no embedding model: open it with one, or with embedding: { provider: "caller", model, dimensions } for vectors of your own',
+        );
       }
       await adopt({ model: embedder.model, dimensions });
     },

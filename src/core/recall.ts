@@ -63,6 +63,9 @@ function checkOptions(options: RecallOptions) {
   if (legs.length === 0 || legs.some((leg) => leg !== "vector" && leg !== "text")) {
     throw new InvalidArgumentError("legs", 'must hold "vector", "text" or both');
   }
+  for (const field of ["roles", "kinds"] as const) {
+    if (options[field] !== undefined && !Array.isArray(options[field])) throw new InvalidArgumentError(field, "must be an array");
+  }
   const { minSimilarity, recencyHalfLifeDays, weights = {} } = options;
   if (minSimilarity !== undefined && !(minSimilarity >= -1 && minSimilarity <= 1)) {
     throw new InvalidArgumentError("minSimilarity", "is a cosine similarity: a number from -1 to 1");
@@ -71,7 +74,7 @@ function checkOptions(options: RecallOptions) {
     throw new InvalidArgumentError("recencyHalfLifeDays", "must be a number of days above 0");
   }
   for (const [name, weight] of Object.entries(weights)) {
-    if (!(name in fusedWeights))
+    if (!Object.hasOwn(fusedWeights, name))
       throw new InvalidArgumentError("weights", `has no "${name}": known are ${Object.keys(fusedWeights).join(", ")}`);
     if (weight === undefined || !(weight >= 0 && Number.isFinite(weight)))
       throw new InvalidArgumentError(`weights.${name}`, "must be a number of at least 0");

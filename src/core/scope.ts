@@ -21,10 +21,14 @@ export function ownerOf(scope: StoreScope, userId: string | undefined): string |
 }
 
 /** The scope, narrowed to the user and resource a call names. Narrowing to another than the scope's is an error. */
-export function narrowed(scope: StoreScope, call: { readonly userId?: string | undefined; readonly resourceId?: string | undefined }): StoreScope {
+export function narrowed(
+  scope: StoreScope,
+  call: { readonly userId?: string | undefined; readonly resourceId?: string | undefined },
+): StoreScope {
   if (call.resourceId !== undefined) {
     validateId("resourceId", call.resourceId);
-    if (scope.resourceId !== undefined && scope.resourceId !== call.resourceId) throw new InvalidArgumentError("resourceId", "is fixed by this scope");
+    if (scope.resourceId !== undefined && scope.resourceId !== call.resourceId)
+      throw new InvalidArgumentError("resourceId", "is fixed by this scope");
   }
   return { tenant: scope.tenant, userId: ownerOf(scope, call.userId), resourceId: scope.resourceId ?? call.resourceId };
 }

@@ -1,8 +1,8 @@
 import { InvalidArgumentError, NotFoundError } from "../domain/errors.ts";
 import type { ExportedMessage, ImportedMessage, ImportOptions, ImportReport } from "../domain/memory.ts";
 import type { MessageInputObject } from "../domain/message.ts";
-import type { AppendRequest, ExportPosition, StoreScope } from "../domain/session-store.ts";
 import { encodeParts } from "../domain/parts-codec.ts";
+import type { AppendRequest, ExportPosition, StoreScope } from "../domain/session-store.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { normalizeMessages, validateId } from "./messages/normalize-message.ts";
 import { ownerOf } from "./scope.ts";
@@ -13,7 +13,11 @@ const exportPage = 1_000;
 const importBatch = 2_000;
 
 /** Every message of a scope, in order, a page at a time. */
-export async function* exportMessages(core: MemoryCore, scope: StoreScope, signal: AbortSignal | undefined): AsyncIterable<ExportedMessage> {
+export async function* exportMessages(
+  core: MemoryCore,
+  scope: StoreScope,
+  signal: AbortSignal | undefined,
+): AsyncIterable<ExportedMessage> {
   await core.open();
   let after: ExportPosition | undefined;
   for (;;) {
@@ -61,7 +65,12 @@ export async function importMessages(
     const outcomes = await core.store.append(requests, options.signal);
     outcomes.forEach((outcome, index) => {
       const request = requests[index] as AppendRequest;
-      if (outcome === undefined) throw new NotFoundError("conversation", request.conversationId, "the id is taken by another user: import under other ids, or as its owner");
+      if (outcome === undefined)
+        throw new NotFoundError(
+          "conversation",
+          request.conversationId,
+          "the id is taken by another user: import under other ids, or as its owner",
+        );
       messages += outcome.length;
       seen.add(JSON.stringify([request.userId, request.conversationId]));
     });

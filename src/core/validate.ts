@@ -4,7 +4,8 @@ import { InvalidArgumentError } from "../domain/errors.ts";
 export function parseTime(field: string, time: Date | string | number | undefined): Date | undefined {
   if (time === undefined) return undefined;
   const date = time instanceof Date ? time : new Date(time);
-  if (Number.isNaN(date.getTime())) throw new InvalidArgumentError(field, "is not a date: pass a Date, an ISO 8601 string or epoch milliseconds");
+  if (Number.isNaN(date.getTime()))
+    throw new InvalidArgumentError(field, "is not a date: pass a Date, an ISO 8601 string or epoch milliseconds");
   return date;
 }
 

@@ -156,7 +156,11 @@ export interface ScopedMemory {
    *
    * @throws NotFoundError when the conversation is somebody else's
    */
-  addMessages(conversationId: string, messages: MessageInput | readonly MessageInput[], options?: AddMessagesOptions): Promise<readonly Message[]>;
+  addMessages(
+    conversationId: string,
+    messages: MessageInput | readonly MessageInput[],
+    options?: AddMessagesOptions,
+  ): Promise<readonly Message[]>;
   /** Finds what matters for a query: by meaning, by words, by time. Best first. An empty query finds nothing. */
   recall(query: string, options?: RecallOptions): Promise<RecallResult>;
   readonly conversations: Conversations;

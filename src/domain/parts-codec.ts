@@ -24,7 +24,8 @@ export function decodeParts(json: string): Part[] {
 function encode(value: unknown, above: readonly object[]): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (above.includes(value)) throw new TypeError("cyclic value");
-  if (value instanceof Uint8Array) return { [tag]: "Uint8Array", base64: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64") };
+  if (value instanceof Uint8Array)
+    return { [tag]: "Uint8Array", base64: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64") };
   if (value instanceof ArrayBuffer) return { [tag]: "ArrayBuffer", base64: Buffer.from(value).toString("base64") };
   if (value instanceof URL) return { [tag]: "URL", href: value.href };
   if (value instanceof Date) return { [tag]: "Date", iso: Number.isNaN(value.getTime()) ? null : value.toISOString() };

@@ -33,7 +33,7 @@ export interface RecallOptions {
   readonly recencyHalfLifeDays?: number | undefined;
   /** A vector of the query, brought by the caller; the query text is then not embedded. */
   readonly embedding?: Float32Array | readonly number[] | undefined;
-  /** Text-search language of the query, beside the memory's own. */
+  /** Text-search language of the query, beside the memory's own and those of the user's conversations. */
   readonly language?: string | undefined;
   /** Fill `explain` of the answer. @default false */
   readonly explain?: boolean | undefined;

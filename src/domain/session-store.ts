@@ -40,11 +40,20 @@ export interface SessionStore {
   listMessages(scope: StoreScope, conversationId: string, query: MessageQuery, signal?: AbortSignal): Promise<Page<Message> | undefined>;
   getMessage(scope: StoreScope, conversationId: string, messageId: string, signal?: AbortSignal): Promise<Message | undefined>;
   /** Deletes these messages, or all when `messageIds` is undefined, with all that was derived. `undefined`: no such conversation. */
-  deleteMessages(scope: StoreScope, conversationId: string, messageIds: readonly string[] | undefined, signal?: AbortSignal): Promise<number | undefined>;
+  deleteMessages(
+    scope: StoreScope,
+    conversationId: string,
+    messageIds: readonly string[] | undefined,
+    signal?: AbortSignal,
+  ): Promise<number | undefined>;
   /** Messages of the scope in the order (user, conversation, seq), `limit` at a time. */
   exportMessages(scope: StoreScope, after: ExportPosition | undefined, limit: number, signal?: AbortSignal): Promise<readonly ExportRow[]>;
   /** Deletes everything of the scope's user. */
-  erase(scope: StoreScope, options: { readonly compact: boolean }, signal?: AbortSignal): Promise<{ conversations: number; messages: number }>;
+  erase(
+    scope: StoreScope,
+    options: { readonly compact: boolean },
+    signal?: AbortSignal,
+  ): Promise<{ conversations: number; messages: number }>;
 
   /** Ranks what the scope holds for a query; both legs, fusion and priors. */
   recall(query: RecallQuery, signal?: AbortSignal): Promise<RecallAnswer>;
@@ -94,7 +103,12 @@ export interface AppendRequest {
   readonly requiredResourceId: string | undefined;
   readonly createConversation: boolean;
   /** For a conversation this request creates. */
-  readonly create: { readonly resourceId: string; readonly title: string; readonly metadataJson: string; readonly language: string | undefined };
+  readonly create: {
+    readonly resourceId: string;
+    readonly title: string;
+    readonly metadataJson: string;
+    readonly language: string | undefined;
+  };
   /** Not empty, ids distinct. */
   readonly messages: readonly NewMessage[];
 }

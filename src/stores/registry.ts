@@ -26,5 +26,10 @@ export function resolveSessionStore(option: SessionsOption): SessionStore {
       return sessionStores[store](options);
     }
   }
-  throw new InvalidArgumentError("sessions", `is not a store: give { store: ${Object.keys(sessionStores).map((name) => `"${name}"`).join(" | ")} }, a pg.Pool, a PGlite instance, or a SessionStore`);
+  throw new InvalidArgumentError(
+    "sessions",
+    `is not a store: give { store: ${Object.keys(sessionStores)
+      .map((name) => `"${name}"`)
+      .join(" | ")} }, a pg.Pool, a PGlite instance, or a SessionStore`,
+  );
 }

@@ -1,7 +1,7 @@
 import type { Message } from "../../domain/message.ts";
 import { decodeParts } from "../../domain/parts-codec.ts";
-import type { AppendRequest, NewMessage } from "../../domain/session-store.ts";
 import { filterableMetadata, indexedWords, previousTurns } from "../../domain/search-text.ts";
+import type { AppendRequest, NewMessage } from "../../domain/session-store.ts";
 import { type Database, epochMs, fromEpochMs, knownLanguage, statementName } from "./database.ts";
 import type { SqlValue } from "./sql-client.ts";
 import { encodeVectorArray } from "./vectors.ts";
@@ -10,11 +10,17 @@ import { encodeVectorArray } from "./vectors.ts";
  * Stores any number of requests in one statement: places in their conversations, ledger rows, search rows and what a
  * worker owes. New conversations are claimed in the same statement. A request without rows in the answer was not allowed.
  */
-export async function append(database: Database, requests: readonly AppendRequest[], signal?: AbortSignal): Promise<(Message[] | undefined)[]> {
+export async function append(
+  database: Database,
+  requests: readonly AppendRequest[],
+  signal?: AbortSignal,
+): Promise<(Message[] | undefined)[]> {
   const conversations = groupByConversation(requests);
   const outcome = await appendOnce(database, conversations, signal);
   // A conversation that another transaction was just creating is invisible to this statement's snapshot: look again, once.
-  const missed = conversations.filter((conversation) => conversation.requests.some((index) => requests[index]?.createConversation) && !outcome.has(conversation));
+  const missed = conversations.filter(
+    (conversation) => conversation.requests.some((index) => requests[index]?.createConversation) && !outcome.has(conversation),
+  );
   if (missed.length > 0) {
     for (const [conversation, rows] of await appendOnce(database, missed, signal)) outcome.set(conversation, rows);
   }
@@ -39,7 +45,13 @@ interface PlacedRow {
 function groupByConversation(requests: readonly AppendRequest[]): ConversationAppend[] {
   const groups = new Map<string, ConversationAppend>();
   requests.forEach((request, index) => {
-    const key = JSON.stringify([request.tenant, request.userId, request.conversationId, request.requiredResourceId, request.createConversation]);
+    const key = JSON.stringify([
+      request.tenant,
+      request.userId,
+      request.conversationId,
+      request.requiredResourceId,
+      request.createConversation,
+    ]);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, { first: request, requests: [index], messages: [...request.messages] });
     else {
@@ -51,7 +63,8 @@ function groupByConversation(requests: readonly AppendRequest[]): ConversationAp
 }
 
 async function appendOnce(database: Database, conversations: readonly ConversationAppend[], signal: AbortSignal | undefined) {
-  const hasVectors = database.space !== undefined && conversations.some(({ messages }) => messages.some((message) => message.embedding !== null));
+  const hasVectors =
+    database.space !== undefined && conversations.some(({ messages }) => messages.some((message) => message.embedding !== null));
   const text = appendSql(database, hasVectors);
   const { rows } = await database.client.query<PlacedRow>({
     text,
@@ -72,7 +85,12 @@ async function appendOnce(database: Database, conversations: readonly Conversati
 function parameters(database: Database, conversations: readonly ConversationAppend[], hasVectors: boolean): SqlValue[] {
   const heads = conversations.map(({ first }) => first);
   const rows = conversations.flatMap(({ messages }, conversation) =>
-    messages.map((message, position) => ({ message, conversation: conversation + 1, position, previous: previousTurns(messages, position) })),
+    messages.map((message, position) => ({
+      message,
+      conversation: conversation + 1,
+      position,
+      previous: previousTurns(messages, position),
+    })),
   );
   const times = conversations.map(({ messages }) => messages.map((message) => message.createdAt.getTime()));
   const values: SqlValue[] = [
@@ -204,7 +222,11 @@ SELECT conversation, position, place AS seq, ${epochMs("stored_at")} AS "created
 }
 
 /** Deals the stored rows out to the requests they came from. */
-function collect(requests: readonly AppendRequest[], conversations: readonly ConversationAppend[], outcome: ReadonlyMap<ConversationAppend, readonly PlacedRow[]>) {
+function collect(
+  requests: readonly AppendRequest[],
+  conversations: readonly ConversationAppend[],
+  outcome: ReadonlyMap<ConversationAppend, readonly PlacedRow[]>,
+) {
   const answers: (Message[] | undefined)[] = new Array(requests.length).fill(undefined);
   for (const conversation of conversations) {
     const placed = outcome.get(conversation);

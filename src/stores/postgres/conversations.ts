@@ -51,11 +51,17 @@ RETURNING ${columns}`;
     signal,
   });
   const row = rows[0];
-  if (row === undefined) throw new ConflictError(conversation.id, `[conversation] the id "${conversation.id}" is taken: choose another, or leave the id out`);
+  if (row === undefined)
+    throw new ConflictError(conversation.id, `[conversation] the id "${conversation.id}" is taken: choose another, or leave the id out`);
   return toConversation(row);
 }
 
-export async function getConversation(database: Database, scope: StoreScope, id: string, signal?: AbortSignal): Promise<Conversation | undefined> {
+export async function getConversation(
+  database: Database,
+  scope: StoreScope,
+  id: string,
+  signal?: AbortSignal,
+): Promise<Conversation | undefined> {
   const parameters = new Parameters<SqlValue>();
   const text = `SELECT ${columns} FROM ${database.names.table.conversations} c WHERE ${isConversation(database, scope, id, parameters)}`;
   const { rows } = await database.client.query<ConversationRow>({ text, name: statementName(text), values: parameters.values, signal });
@@ -82,14 +88,21 @@ WHERE ${which} RETURNING ${columns}`;
 
 const orderColumns = { updatedAt: "c.updated_at", createdAt: "c.created_at", title: "c.title" } as const;
 
-export async function listConversations(database: Database, scope: StoreScope, query: ConversationQuery, signal?: AbortSignal): Promise<Page<Conversation>> {
+export async function listConversations(
+  database: Database,
+  scope: StoreScope,
+  query: ConversationQuery,
+  signal?: AbortSignal,
+): Promise<Page<Conversation>> {
   const parameters = new Parameters<SqlValue>();
   const column = orderColumns[query.orderBy];
   const isTime = query.orderBy !== "title";
   const conditions = inScope(scope, parameters);
   if (query.cursor !== undefined) {
     const [value, id] = decodeCursor(query.cursor, query.orderBy, query.direction);
-    const position = isTime ? `timestamptz 'epoch' + ${parameters.add(value, "bigint")} * interval '1 microsecond'` : parameters.add(String(value), "text");
+    const position = isTime
+      ? `timestamptz 'epoch' + ${parameters.add(value, "bigint")} * interval '1 microsecond'`
+      : parameters.add(String(value), "text");
     conditions.push(`(${column}, c.id) ${query.direction === "desc" ? "<" : ">"} (${position}, ${parameters.add(id, "text")})`);
   }
   const limit = parameters.add(query.limit + 1, "int");
@@ -98,7 +111,12 @@ export async function listConversations(database: Database, scope: StoreScope, q
   const key = isTime ? `(extract(epoch FROM ${column}) * 1000000)::bigint` : column;
   const text = `SELECT ${columns}, ${key} AS key FROM ${database.names.table.conversations} c WHERE ${conditions.join(" AND ")}
 ORDER BY ${column} ${direction}, c.id ${direction} LIMIT ${limit}${offset}`;
-  const { rows } = await database.client.query<ConversationRow & { key: number | string }>({ text, name: statementName(text), values: parameters.values, signal });
+  const { rows } = await database.client.query<ConversationRow & { key: number | string }>({
+    text,
+    name: statementName(text),
+    values: parameters.values,
+    signal,
+  });
   const page = rows.slice(0, query.limit);
   const last = rows.length > query.limit ? page.at(-1) : undefined;
   return {
@@ -151,5 +169,8 @@ function decodeCursor(cursor: string, orderBy: string, direction: string): Curso
   } catch {
     // Falls through to the same answer as a cursor of another list.
   }
-  throw new InvalidArgumentError("cursor", "is not a cursor of this list: pass the nextCursor of a page with the same orderBy and direction");
+  throw new InvalidArgumentError(
+    "cursor",
+    "is not a cursor of this list: pass the nextCursor of a page with the same orderBy and direction",
+  );
 }

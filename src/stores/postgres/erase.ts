@@ -49,7 +49,8 @@ export async function deleteMessages(
       const owner = rows[0]?.userId;
       if (owner === undefined) return undefined;
       const whole = [scope.tenant, owner, conversationId];
-      if (messageIds === undefined) return deleteRows(database, transaction, "tenant = $1 AND user_id = $2 AND conversation_id = $3", whole);
+      if (messageIds === undefined)
+        return deleteRows(database, transaction, "tenant = $1 AND user_id = $2 AND conversation_id = $3", whole);
       const { rows: found } = await transaction.query<{ seq: number }>({
         text: `SELECT seq FROM ${table.messages} WHERE tenant = $1 AND user_id = $2 AND conversation_id = $3 AND message_id = ANY($4::text[])`,
         values: [...whole, messageIds],
@@ -57,14 +58,22 @@ export async function deleteMessages(
       if (found.length === 0) return 0;
       const seqs = found.map((row) => row.seq);
       await forgetContext(database, transaction, whole, seqs);
-      return deleteRows(database, transaction, "tenant = $1 AND user_id = $2 AND conversation_id = $3 AND seq = ANY($4::bigint[])", [...whole, seqs]);
+      return deleteRows(database, transaction, "tenant = $1 AND user_id = $2 AND conversation_id = $3 AND seq = ANY($4::bigint[])", [
+        ...whole,
+        seqs,
+      ]);
     },
     { signal },
   );
 }
 
 /** The two turns after a deleted one carry its words: they lose all words of earlier turns now, and are owed the right ones. */
-async function forgetContext(database: Database, transaction: SqlTransaction, conversation: readonly string[], seqs: readonly number[]): Promise<void> {
+async function forgetContext(
+  database: Database,
+  transaction: SqlTransaction,
+  conversation: readonly string[],
+  seqs: readonly number[],
+): Promise<void> {
   const { table } = database.names;
   await transaction.query({
     text: `WITH neighbours AS MATERIALIZED (
@@ -82,7 +91,12 @@ ON CONFLICT (tenant, user_id, entry) DO UPDATE SET needs_context = true, availab
 }
 
 /** Deletes the messages that match, and all that was derived from them; returns how many there were. */
-async function deleteRows(database: Database, transaction: SqlTransaction, condition: string, values: readonly SqlValue[]): Promise<number> {
+async function deleteRows(
+  database: Database,
+  transaction: SqlTransaction,
+  condition: string,
+  values: readonly SqlValue[],
+): Promise<number> {
   const { table } = database.names;
   const { rowCount } = await transaction.query({ text: `DELETE FROM ${table.messages} WHERE ${condition}`, values });
   const { rows } = await transaction.query<{ userId: string; entry: number }>({
@@ -118,7 +132,10 @@ export async function erase(
       if (scope.userId !== undefined) conditions += ` AND user_id = $${values.push(scope.userId)}`;
       const user = conditions;
       if (scope.resourceId !== undefined) conditions += ` AND resource_id = $${values.push(scope.resourceId)}`;
-      const { rows } = await transaction.query<{ id: string }>({ text: `DELETE FROM ${table.conversations} WHERE ${conditions} RETURNING id`, values });
+      const { rows } = await transaction.query<{ id: string }>({
+        text: `DELETE FROM ${table.conversations} WHERE ${conditions} RETURNING id`,
+        values,
+      });
       const ids = rows.map((row) => row.id);
       const userValues = scope.userId === undefined ? [scope.tenant] : [scope.tenant, scope.userId];
       const place = userValues.length + 1;
@@ -126,7 +143,10 @@ export async function erase(
         text: `DELETE FROM ${table.conversation_owners} WHERE ${user} AND conversation_id = ANY($${place}::text[])`,
         values: [...userValues, ids],
       });
-      const messages = await deleteRows(database, transaction, `${user} AND conversation_id = ANY($${place}::text[])`, [...userValues, ids]);
+      const messages = await deleteRows(database, transaction, `${user} AND conversation_id = ANY($${place}::text[])`, [
+        ...userValues,
+        ids,
+      ]);
       return { conversations: ids.length, messages };
     },
     { signal },
@@ -139,7 +159,14 @@ export async function erase(
 async function compact(database: Database): Promise<void> {
   const { table } = database.names;
   const { rows } = await database.client.query<{ id: number }>({ text: `SELECT id FROM ${table.spaces}` });
-  for (const name of [table.messages, table.search, table.conversations, table.conversation_owners, table.outbox, ...rows.map((row) => database.names.vectors(row.id))]) {
+  for (const name of [
+    table.messages,
+    table.search,
+    table.conversations,
+    table.conversation_owners,
+    table.outbox,
+    ...rows.map((row) => database.names.vectors(row.id)),
+  ]) {
     await database.client.execute(`VACUUM FULL ${name}`);
   }
 }

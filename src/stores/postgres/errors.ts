@@ -8,21 +8,24 @@ export function toMemoryError(error: unknown, operation: string, engine: "server
   const fail = (code: BackendError["code"], message: string, retryable = false) =>
     new BackendError(store, operation, message, { code: code as "backend_error", cause: error, retryable });
   const state = error.sqlState;
-  if (state === "57P03" && error.message.includes("closed")) return fail("closed", "the memory was closed: make a new one with createMemory");
+  if (state === "57P03" && error.message.includes("closed"))
+    return fail("closed", "the memory was closed: make a new one with createMemory");
   if (state === "08001" || state === "57P03") {
     return fail("backend_unavailable", "the server could not be reached: check that it runs, and its host, port and firewall", true);
   }
   if (state.startsWith("08") || state === "57P01" || state === "57P02") {
     return fail("backend_unavailable", `the connection was lost during ${operation}: the call can be repeated`, true);
   }
-  if (state === "53300") return fail("backend_unavailable", "the server has no connection left: lower maxConnections or raise max_connections", true);
+  if (state === "53300")
+    return fail("backend_unavailable", "the server has no connection left: lower maxConnections or raise max_connections", true);
   if (state === "28P01" || state === "28000") return fail("backend_denied", "the server refused the login: check user and password");
   if (state === "3D000") return fail("backend_denied", "the database does not exist: create it, or correct its name");
   if (state === "42501" || state === "25006") {
     return fail("backend_denied", `${error.message}: give this role the right, or let an administrator run \`unforget migrate\``);
   }
   if (state === "53100") return fail("backend_error", "the disk is full: free space, then repeat the call", true);
-  if (state === "40001" || state === "40P01" || state === "55P03") return fail("backend_error", `${operation} collided with another transaction: repeat the call`, true);
+  if (state === "40001" || state === "40P01" || state === "55P03")
+    return fail("backend_error", `${operation} collided with another transaction: repeat the call`, true);
   return fail("backend_error", `${operation} failed (SQLSTATE ${state}): ${error.message}`);
 }
 

@@ -27,13 +27,20 @@ const oldestServer = 150_000;
 export async function migrate(client: SqlClient, names: Names): Promise<Installation> {
   const before = await inspect(client, names);
   if (before.serverNumber < oldestServer) {
-    throw new BackendError("postgres", "migrate", `PostgreSQL ${before.serverVersion} is too old: version 15 or later is needed`, { code: "backend_outdated" });
+    throw new BackendError("postgres", "migrate", `PostgreSQL ${before.serverVersion} is too old: version 15 or later is needed`, {
+      code: "backend_outdated",
+    });
   }
   const known = await migrationFiles();
   if (before.vectorVersion === null) await createExtension(client);
   const applied = before.hasMigrations ? await appliedMigrations(client, names) : 0;
   if (applied > known.length) {
-    throw new BackendError("postgres", "migrate", `the schema "${names.schema}" was made by a newer version of unforget: update the package`, { code: "backend_outdated" });
+    throw new BackendError(
+      "postgres",
+      "migrate",
+      `the schema "${names.schema}" was made by a newer version of unforget: update the package`,
+      { code: "backend_outdated" },
+    );
   }
   if (applied < known.length) await applyMigrations(client, names, known);
   const after = before.vectorVersion === null ? await inspect(client, names) : before;
@@ -69,9 +76,14 @@ function checkVector(found: Inspection): Installation {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const [oldestMajor = 0, oldestMinor = 0] = oldestVector;
   if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
-    throw new BackendError("postgres", "migrate", `pgvector ${version} is too old, 0.8 or later is needed: update the package, then run ALTER EXTENSION vector UPDATE`, {
-      code: "backend_outdated",
-    });
+    throw new BackendError(
+      "postgres",
+      "migrate",
+      `pgvector ${version} is too old, 0.8 or later is needed: update the package, then run ALTER EXTENSION vector UPDATE`,
+      {
+        code: "backend_outdated",
+      },
+    );
   }
   return {
     serverVersion: found.serverVersion,
@@ -90,22 +102,37 @@ async function createExtension(client: SqlClient): Promise<void> {
     // Two processes that start together both try; one of them loses on the catalog's unique index.
     if (error.sqlState === "23505" || error.sqlState === "42710") return;
     if (error.sqlState === "42501") {
-      throw new BackendError("postgres", "migrate", 'this role may not create the extension: let an administrator run  CREATE EXTENSION vector;  in this database', {
-        code: "backend_denied",
-        cause: error,
-      });
+      throw new BackendError(
+        "postgres",
+        "migrate",
+        "this role may not create the extension: let an administrator run  CREATE EXTENSION vector;  in this database",
+        {
+          code: "backend_denied",
+          cause: error,
+        },
+      );
     }
     if (client.engine === "embedded") {
-      throw new BackendError("embedded", "migrate", 'this PGlite has no pgvector: create it with  extensions: { vector }  from "@electric-sql/pglite-pgvector"', {
-        code: "backend_denied",
-        cause: error,
-      });
+      throw new BackendError(
+        "embedded",
+        "migrate",
+        'this PGlite has no pgvector: create it with  extensions: { vector }  from "@electric-sql/pglite-pgvector"',
+        {
+          code: "backend_denied",
+          cause: error,
+        },
+      );
     }
     if (error.sqlState === "0A000" || error.sqlState === "58P01") {
-      throw new BackendError("postgres", "migrate", "pgvector is not installed on this server: install it (Debian and Ubuntu: postgresql-NN-pgvector), then call again", {
-        code: "backend_denied",
-        cause: error,
-      });
+      throw new BackendError(
+        "postgres",
+        "migrate",
+        "pgvector is not installed on this server: install it (Debian and Ubuntu: postgresql-NN-pgvector), then call again",
+        {
+          code: "backend_denied",
+          cause: error,
+        },
+      );
     }
     throw error;
   }
@@ -144,16 +171,23 @@ async function applyMigrations(client: SqlClient, names: Names, known: readonly 
       );
     }
     if (error instanceof SqlError && error.sqlState === "42P07") {
-      throw new BackendError("postgres", "migrate", `the schema "${names.schema}" already holds a table of the same name that is not unforget's: choose another schema or tablePrefix`, {
-        cause: error,
-      });
+      throw new BackendError(
+        "postgres",
+        "migrate",
+        `the schema "${names.schema}" already holds a table of the same name that is not unforget's: choose another schema or tablePrefix`,
+        {
+          cause: error,
+        },
+      );
     }
     throw error;
   }
 }
 
 async function appliedMigrations(client: SqlClient, names: Names): Promise<number> {
-  const { rows } = await client.query<{ version: number }>({ text: `SELECT coalesce(max(version), 0) AS version FROM ${names.table.migrations}` });
+  const { rows } = await client.query<{ version: number }>({
+    text: `SELECT coalesce(max(version), 0) AS version FROM ${names.table.migrations}`,
+  });
   return rows[0]?.version ?? 0;
 }
 

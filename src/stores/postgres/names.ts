@@ -30,7 +30,10 @@ export function makeNames(schema: string, prefix: string): Names {
     throw new InvalidArgumentError("schema", "must be 1 to 63 letters, digits, _ , $ or -, and begin with a letter or _");
   }
   if (!new RegExp(`^([A-Za-z_][A-Za-z0-9_$-]{0,${longestPrefix - 1}})?$`).test(prefix)) {
-    throw new InvalidArgumentError("tablePrefix", `must be at most ${longestPrefix} letters, digits, _ , $ or -, and begin with a letter or _`);
+    throw new InvalidArgumentError(
+      "tablePrefix",
+      `must be at most ${longestPrefix} letters, digits, _ , $ or -, and begin with a letter or _`,
+    );
   }
   const separator = prefix === "" || prefix.endsWith("_") ? "" : "_";
   const bare = (name: string) => `${prefix}${separator}${name}`;

@@ -215,7 +215,9 @@ function toSqlError(error: unknown): SqlError {
     // neither may reach a log, so the cause is not kept.
     return new SqlError(code, code.startsWith("22") ? "a value does not fit its type" : text, { constraint: name });
   }
-  if (/timeout exceeded when trying to connect|ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ETIMEDOUT|EAI_AGAIN|ENOENT/.test(`${String(code)} ${text}`)) {
+  if (
+    /timeout exceeded when trying to connect|ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ETIMEDOUT|EAI_AGAIN|ENOENT/.test(`${String(code)} ${text}`)
+  ) {
     return new SqlError("08001", "could not connect", { cause: error });
   }
   if (/terminat|ECONNRESET|EPIPE|Connection ended|not queryable|server closed/i.test(`${String(code)} ${text}`)) {

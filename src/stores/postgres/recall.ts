@@ -214,7 +214,13 @@ ORDER BY t.score DESC, t.similarity DESC NULLS LAST, t.entry DESC`;
 }
 
 /** A scope small enough is read once: every row gets both scores, and the best of each leg are the candidates. */
-function scanSteps(database: Database, vector: VectorSql | undefined, conditions: readonly string[], gate: string, depth: string): string[] {
+function scanSteps(
+  database: Database,
+  vector: VectorSql | undefined,
+  conditions: readonly string[],
+  gate: string,
+  depth: string,
+): string[] {
   return [
     `scanned AS MATERIALIZED (
   SELECT s.user_id, s.entry, s.conversation_id, s.seq, s.created_at, s.importance, ${similaritySql(vector)} AS similarity,
@@ -286,7 +292,7 @@ function vectorSql(database: Database, space: CurrentSpace, vector: Float32Array
 }
 
 /**
- * The query's words in each language that may apply; how rare each is in this scope; and which of them search. They are
+ * The query's words in the memory's language, the query's, and those of the user's conversations; how rare each is in this scope; and which of them search. They are
  * OR-ed: AND-ed words of a question match next to nothing. Where even the rarest is frequent, rows must hold the two rarest.
  */
 function wordSteps(database: Database, query: RecallQuery, conditions: readonly string[], parameters: Parameters<SqlValue>): string[] {
@@ -295,10 +301,15 @@ function wordSteps(database: Database, query: RecallQuery, conditions: readonly 
       [database.language, ...(query.language === undefined ? [] : [query.language])].map((language) => knownLanguage(database, language)),
     ),
   ];
+  const { tenant, userId } = query.scope;
+  const spoken =
+    userId === undefined
+      ? ""
+      : ` UNION SELECT c.language FROM ${database.names.table.conversations} c WHERE c.tenant = ${parameters.add(tenant, "text")} AND c.user_id = ${parameters.add(userId, "text")} AND c.language IS NOT NULL`;
   return [
     `question AS MATERIALIZED (
   SELECT DISTINCT lexeme, (${quotedLexeme("lexeme")})::tsquery AS query
-  FROM unnest(${parameters.add(languages, "text[]")}) language, unnest(tsvector_to_array(to_tsvector(language::regconfig, ${parameters.add(query.words, "text")}))) lexeme
+  FROM (SELECT unnest(${parameters.add(languages, "text[]")})${spoken}) l(language), unnest(tsvector_to_array(to_tsvector(language::regconfig, ${parameters.add(query.words, "text")}))) lexeme
 )`,
     `sample AS MATERIALIZED (SELECT s.words FROM ${database.names.table.search} s WHERE ${conditions.join(" AND ")} ORDER BY s.tenant DESC, s.user_id DESC, s.entry DESC LIMIT ${sampleRows})`,
     `frequency AS MATERIALIZED (

@@ -52,7 +52,9 @@ export function securitySql(names: Names, tables: readonly string[], role: strin
   const policy = names.index("own_rows");
   const visible = (column: string, hasUser: boolean) =>
     `(current_setting('unforget.tenant', true) = '*' OR ${column === "" ? "" : `${column}.`}tenant = substr(current_setting('unforget.tenant', true), 2))` +
-    (hasUser ? ` AND (current_setting('unforget.user_id', true) = '*' OR user_id = substr(current_setting('unforget.user_id', true), 2))` : "");
+    (hasUser
+      ? ` AND (current_setting('unforget.user_id', true) = '*' OR user_id = substr(current_setting('unforget.user_id', true), 2))`
+      : "");
   const statements = tables.flatMap((table) => [
     `ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY`,
     `DROP POLICY IF EXISTS ${policy} ON ${table}`,

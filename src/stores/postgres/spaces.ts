@@ -35,7 +35,11 @@ export async function currentSpace(database: Database, signal?: AbortSignal): Pr
  */
 export async function useSpace(database: Database, space: EmbeddingSpace, signal?: AbortSignal): Promise<void> {
   if (!Number.isInteger(space.dimensions) || space.dimensions < 1 || space.dimensions > mostDimensions) {
-    throw new BackendError("postgres", "useSpace", `a vector of ${space.dimensions} dimensions cannot be stored: pgvector holds 1 to ${mostDimensions}`);
+    throw new BackendError(
+      "postgres",
+      "useSpace",
+      `a vector of ${space.dimensions} dimensions cannot be stored: pgvector holds 1 to ${mostDimensions}`,
+    );
   }
   const found = await currentSpace(database, signal);
   if (found?.model === space.model && found.dimensions === space.dimensions) {
@@ -45,9 +49,12 @@ export async function useSpace(database: Database, space: EmbeddingSpace, signal
   await database.client.transaction(
     async (transaction) => {
       await lockSpaces(database, transaction);
-      const { rows } = await transaction.query<SpaceRow>({ text: `SELECT id, model, dimensions FROM ${database.names.table.spaces} WHERE is_current` });
+      const { rows } = await transaction.query<SpaceRow>({
+        text: `SELECT id, model, dimensions FROM ${database.names.table.spaces} WHERE is_current`,
+      });
       const current = rows[0];
-      if (current !== undefined && (current.model !== space.model || current.dimensions !== space.dimensions)) await retire(database, transaction, current, space);
+      if (current !== undefined && (current.model !== space.model || current.dimensions !== space.dimensions))
+        await retire(database, transaction, current, space);
       await establish(database, transaction, space);
     },
     { signal },

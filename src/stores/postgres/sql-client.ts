@@ -14,7 +14,10 @@ export interface SqlClient {
    * Runs `work` in a transaction on one connection: committed when it resolves, rolled back when it throws.
    * Inside, only the given transaction may be used; it takes exactly one connection.
    */
-  transaction<Result>(work: (transaction: SqlTransaction) => Promise<Result>, options?: { readonly signal?: AbortSignal | undefined }): Promise<Result>;
+  transaction<Result>(
+    work: (transaction: SqlTransaction) => Promise<Result>,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<Result>;
   /** Lets go of what the client itself opened. Safe to call twice. */
   close(): Promise<void>;
 }

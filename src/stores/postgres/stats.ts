@@ -14,7 +14,11 @@ interface StatsRow {
 }
 
 /** Counts what a scope holds, in one statement. */
-export async function storeStats(database: Database, scope: StoreScope, signal?: AbortSignal): Promise<Omit<MemoryStats, "embedding" | "store">> {
+export async function storeStats(
+  database: Database,
+  scope: StoreScope,
+  signal?: AbortSignal,
+): Promise<Omit<MemoryStats, "embedding" | "store">> {
   const { table } = database.names;
   const parameters = new Parameters<SqlValue>();
   const tenant = parameters.add(scope.tenant, "text");

@@ -3,7 +3,13 @@ import type { MemoryHealth } from "../../domain/memory.ts";
 import type { SessionStore, StoreScope } from "../../domain/session-store.ts";
 import { once } from "../../internal/once.ts";
 import { append } from "../postgres/append.ts";
-import { countConversations, createConversation, getConversation, listConversations, updateConversation } from "../postgres/conversations.ts";
+import {
+  countConversations,
+  createConversation,
+  getConversation,
+  listConversations,
+  updateConversation,
+} from "../postgres/conversations.ts";
 import type { Database } from "../postgres/database.ts";
 import { embeddedClient } from "../postgres/embedded/embedded-client.ts";
 import { type PgliteLike, pgliteClient } from "../postgres/embedded/pglite-client.ts";
@@ -93,16 +99,20 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
     append: (requests, signal) =>
       say("append", async () => {
         const [first] = requests;
-        const single = first !== undefined && requests.every((request) => request.tenant === first.tenant && request.userId === first.userId);
+        const single =
+          first !== undefined && requests.every((request) => request.tenant === first.tenant && request.userId === first.userId);
         return append(await of(single ? first : everybody), requests, signal);
       }),
 
-    createConversation: (conversation, signal) => say("create conversation", async () => createConversation(await of(conversation), conversation, signal)),
+    createConversation: (conversation, signal) =>
+      say("create conversation", async () => createConversation(await of(conversation), conversation, signal)),
     getConversation: (scope, id, signal) => say("get conversation", async () => getConversation(await of(rows(scope)), scope, id, signal)),
     updateConversation: (scope, id, changes, signal) =>
       say("update conversation", async () => updateConversation(await of(rows(scope)), scope, id, changes, signal)),
-    deleteConversation: (scope, id, signal) => say("delete conversation", async () => deleteConversation(await of(rows(scope)), scope, id, signal)),
-    listConversations: (scope, query, signal) => say("list conversations", async () => listConversations(await of(rows(scope)), scope, query, signal)),
+    deleteConversation: (scope, id, signal) =>
+      say("delete conversation", async () => deleteConversation(await of(rows(scope)), scope, id, signal)),
+    listConversations: (scope, query, signal) =>
+      say("list conversations", async () => listConversations(await of(rows(scope)), scope, query, signal)),
     countConversations: (scope, signal) => say("count conversations", async () => countConversations(await of(rows(scope)), scope, signal)),
 
     listMessages: (scope, conversationId, query, signal) =>
@@ -111,7 +121,8 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
       say("get message", async () => getMessage(await of(rows(scope)), scope, conversationId, messageId, signal)),
     deleteMessages: (scope, conversationId, messageIds, signal) =>
       say("delete messages", async () => deleteMessages(await of(rows(scope)), scope, conversationId, messageIds, signal)),
-    exportMessages: (scope, after, limit, signal) => say("export", async () => exportMessages(await of(rows(scope)), scope, after, limit, signal)),
+    exportMessages: (scope, after, limit, signal) =>
+      say("export", async () => exportMessages(await of(rows(scope)), scope, after, limit, signal)),
     erase: (scope, how, signal) => say("erase", async () => erase(await of(rows(scope)), scope, how, signal)),
 
     recall: (query, signal) => say("recall", async () => recall(await of(rows(query.scope)), large, query, signal)),
@@ -139,7 +150,8 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
 function makeClient(options: PostgresSessionStoreOptions): SqlClient {
   const { client, dataDir, url, host, database, user } = options;
   const named = [client, dataDir, url ?? host ?? database ?? user].filter((choice) => choice !== undefined);
-  if (named.length > 1) throw new InvalidArgumentError("sessions", "names more than one database: give one of url (or host …), client, dataDir");
+  if (named.length > 1)
+    throw new InvalidArgumentError("sessions", "names more than one database: give one of url (or host …), client, dataDir");
   if (client !== undefined) return isPglite(client) ? pgliteClient(client) : lentPgClient(client);
   if (dataDir !== undefined || named.length === 0) return embeddedClient({ dataDir: dataDir ?? "./.unforget" });
   if (options.maxConnections !== undefined && !(Number.isInteger(options.maxConnections) && options.maxConnections >= 1)) {

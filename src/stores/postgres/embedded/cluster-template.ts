@@ -21,7 +21,8 @@ export function readTemplate(): ClusterTemplate | undefined {
   try {
     const description: unknown = JSON.parse(readFileSync(join(folder, "cluster-template.json"), "utf8"));
     const { postgres, pglite, pgvector } = description as Record<string, unknown>;
-    if (pglite !== installedVersion("@electric-sql/pglite") || pgvector !== installedVersion("@electric-sql/pglite-pgvector")) return undefined;
+    if (pglite !== installedVersion("@electric-sql/pglite") || pgvector !== installedVersion("@electric-sql/pglite-pgvector"))
+      return undefined;
     return {
       postgresVersion: String(postgres),
       tar: () => new Uint8Array(brotliDecompressSync(readFileSync(join(folder, "cluster-template.tar.br")))),

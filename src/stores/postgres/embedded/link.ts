@@ -87,7 +87,9 @@ export function createLink(transport: LinkTransport): LinkEnd {
       else if (outcome === responseOutcome.expired) {
         request.reject(new SqlError("25P03", "the transaction was rolled back, as it had done nothing for too long"));
       } else {
-        request.reject(new SqlError("58000", "the statement stopped the embedded database, most likely for want of memory: it is being restarted"));
+        request.reject(
+          new SqlError("58000", "the statement stopped the embedded database, most likely for want of memory: it is being restarted"),
+        );
       }
     },
   };

@@ -103,7 +103,10 @@ async function connectDirectory(directory: string, options: DirectoryOptions): P
     if (address !== undefined) {
       const link = await connectSocket(address, Math.max(deadline - Date.now(), 1));
       if (link !== undefined) {
-        options.logger?.debug?.("[embedded] connected to the process that has the data directory open", { directory, processId: address.processId });
+        options.logger?.debug?.("[embedded] connected to the process that has the data directory open", {
+          directory,
+          processId: address.processId,
+        });
         return link;
       }
     }
@@ -142,8 +145,10 @@ const deniedSqliteCodes = new Set([3, 8, 14, 23]);
 function directoryError(path: string, error: unknown): unknown {
   if (error instanceof BackendError) return error;
   const { code, errcode } = error as { code?: unknown; errcode?: unknown };
-  const what = (message: string, kind: "backend_error" | "backend_denied") => new BackendError("embedded", "open", message, { code: kind, cause: error });
-  if (code === "ENOTDIR" || code === "EEXIST") return what(`${path} is not a directory, or is below a file: choose another data directory`, "backend_error");
+  const what = (message: string, kind: "backend_error" | "backend_denied") =>
+    new BackendError("embedded", "open", message, { code: kind, cause: error });
+  if (code === "ENOTDIR" || code === "EEXIST")
+    return what(`${path} is not a directory, or is below a file: choose another data directory`, "backend_error");
   if (deniedCodes.has(String(code)) || (typeof errcode === "number" && deniedSqliteCodes.has(errcode & 0xff))) {
     return what(`${path} cannot be written: check its owner and permissions, or choose another data directory`, "backend_denied");
   }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type SqlResult, type SqlStatement, SqlError } from "../sql-client.ts";
+import { SqlError, type SqlResult, type SqlStatement } from "../sql-client.ts";
 import { encodeValue } from "../values.ts";
 import { readReply, statementMessage } from "./wire.ts";
 

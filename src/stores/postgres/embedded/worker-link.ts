@@ -77,13 +77,23 @@ function openFailure(code: string | undefined, message: string, { directory }: W
   }
   const where = directory ?? "memory://";
   if (code !== undefined && deniedCodes.has(code)) {
-    return new BackendError("embedded", "open", `${where} cannot be written (${code}): check its owner and permissions, or choose another data directory`, {
-      code: "backend_denied",
-      cause,
-    });
+    return new BackendError(
+      "embedded",
+      "open",
+      `${where} cannot be written (${code}): check its owner and permissions, or choose another data directory`,
+      {
+        code: "backend_denied",
+        cause,
+      },
+    );
   }
   if (code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND") {
-    return new BackendError("embedded", "open", `a part of the package is missing (${message}): install it anew, and if you bundle, keep "unforget" external`, { cause });
+    return new BackendError(
+      "embedded",
+      "open",
+      `a part of the package is missing (${message}): install it anew, and if you bundle, keep "unforget" external`,
+      { cause },
+    );
   }
   return new BackendError(
     "embedded",

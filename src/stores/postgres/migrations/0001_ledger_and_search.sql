@@ -15,6 +15,8 @@ CREATE TABLE {conversations} (
   CONSTRAINT {index:conversations_pkey} PRIMARY KEY (tenant, user_id, id)
 ) WITH (fillfactor = 80);
 CREATE INDEX {index:conversations_recent} ON {conversations} (tenant, user_id, updated_at DESC, id);
+-- Which languages besides the memory's own a user's conversations are in: a query is stemmed for each.
+CREATE INDEX {index:conversations_language} ON {conversations} (tenant, user_id, language) WHERE language IS NOT NULL;
 
 -- Look-ups by id alone: whose conversation is it? The first message of an id claims it here.
 CREATE TABLE {conversation_owners} (

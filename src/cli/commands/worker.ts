@@ -1,0 +1,43 @@
+import type { Command } from "commander";
+import { withMemory } from "../open-memory.ts";
+import { note, printJson } from "../output.ts";
+import type { GlobalFlags } from "../settings.ts";
+import { stopSignal } from "../stop-signal.ts";
+import { count } from "../text-layout.ts";
+
+interface WorkerFlags extends GlobalFlags {
+  readonly once?: boolean;
+}
+
+const reportMs = 5_000;
+
+export function addWorker(program: Command): void {
+  program
+    .command("worker")
+    .description("embed what is owed, until it is stopped")
+    .option("--once", "end when nothing is owed any more")
+    .action(async (_own: unknown, command: Command) => {
+      const flags = command.optsWithGlobals<WorkerFlags>();
+      await withMemory(flags, flags.once ? "manual" : "background", async (memory) => {
+        await memory.ready();
+        const { embedding, owed } = await memory.stats();
+        note(`Embedding with ${embedding?.model ?? "no model: words alone"}; ${count(owed.pending, "message")} to do.${flags.once ? "" : " Ctrl-C ends it."}`);
+        if (flags.once) await memory.flush();
+        else await reportUntilStopped(async () => (await memory.stats()).owed.pending);
+        if (flags.json) await printJson(await memory.stats());
+      });
+    });
+}
+
+/** Waits for SIGINT or SIGTERM; the timer keeps the process alive meanwhile. */
+async function reportUntilStopped(pending: () => Promise<number>): Promise<void> {
+  let last: number | undefined;
+  const report = async () => {
+    const now = await pending();
+    if (now !== last && last !== undefined) note(`${count(now, "message")} to do`);
+    last = now;
+  };
+  const timer = setInterval(() => void report().catch(() => {}), reportMs);
+  await stopSignal();
+  clearInterval(timer);
+}

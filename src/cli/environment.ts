@@ -1,0 +1,89 @@
+import { readFileSync } from "node:fs";
+import { parseEnv } from "node:util";
+import { InvalidArgumentError } from "../domain/errors.ts";
+
+/** What the command line takes from the environment. This file alone reads it. */
+export interface Environment {
+  readonly url: string | undefined;
+  readonly dataDir: string | undefined;
+  readonly schema: string | undefined;
+  readonly tablePrefix: string | undefined;
+  readonly tenant: string | undefined;
+  readonly embedding: string | undefined;
+  /** PG_HOST, PG_PORT, PG_DB, PG_USER and PG_PASSWORD; undefined without PG_HOST. */
+  readonly server: PostgresSettings | undefined;
+  readonly openaiApiKey: string | undefined;
+  readonly openaiBaseUrl: string | undefined;
+  readonly ollamaBaseUrl: string | undefined;
+  /** Whether unexpected errors are printed with their stack. */
+  readonly isVerbose: boolean;
+  /** Values that must not be printed, whatever error they come back in. */
+  readonly secrets: readonly string[];
+}
+
+export interface PostgresSettings {
+  readonly host: string;
+  readonly port: number | undefined;
+  readonly database: string | undefined;
+  readonly user: string | undefined;
+  readonly password: string | undefined;
+}
+
+let read: Environment | undefined;
+
+/**
+ * The environment, and `.env` of the working directory for what it does not set. The latter is put into `process.env`,
+ * because the packages of model providers look for their keys there.
+ */
+export function readEnvironment(): Environment {
+  read ??= (() => {
+    loadDotEnv();
+    return parse(process.env);
+  })();
+  return read;
+}
+
+function loadDotEnv(): void {
+  let text: string;
+  try {
+    text = readFileSync(".env", "utf8");
+  } catch {
+    return;
+  }
+  for (const [name, value] of Object.entries(parseEnv(text))) {
+    if (process.env[name] === undefined && value !== undefined) process.env[name] = value;
+  }
+}
+
+function parse(variables: NodeJS.ProcessEnv): Environment {
+  const text = (name: string) => (variables[name] === "" ? undefined : variables[name]);
+  const host = text("PG_HOST");
+  return {
+    url: text("UNFORGET_URL"),
+    dataDir: text("UNFORGET_DATA_DIR"),
+    schema: text("UNFORGET_SCHEMA"),
+    tablePrefix: text("UNFORGET_TABLE_PREFIX"),
+    tenant: text("UNFORGET_TENANT"),
+    embedding: text("UNFORGET_EMBEDDING"),
+    server:
+      host === undefined
+        ? undefined
+        : { host, port: parsePort(text("PG_PORT")), database: text("PG_DB"), user: text("PG_USER"), password: text("PG_PASSWORD") },
+    openaiApiKey: text("OPENAI_API_KEY"),
+    openaiBaseUrl: text("OPENAI_BASE_URL"),
+    ollamaBaseUrl: text("OLLAMA_BASE_URL"),
+    isVerbose: text("DEBUG") !== undefined,
+    secrets: Object.entries(variables).flatMap(([name, value]) => (isSecret(name) && value !== undefined && value.length >= 6 ? [value] : [])),
+  };
+}
+
+function parsePort(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new InvalidArgumentError("PG_PORT", "is not a port number");
+  return port;
+}
+
+function isSecret(name: string): boolean {
+  return /KEY|TOKEN|SECRET|PASSWORD/i.test(name);
+}
