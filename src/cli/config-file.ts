@@ -40,7 +40,10 @@ export async function readConfig(file: string): Promise<MemoryOptions> {
   }
   const unknown = Object.keys(value).find((field) => !Object.hasOwn(fields, field));
   if (unknown !== undefined) {
-    throw new InvalidArgumentError("config", `${JSON.stringify(file)} has an unknown field "${unknown}": known are ${Object.keys(fields).join(", ")}`);
+    throw new InvalidArgumentError(
+      "config",
+      `${JSON.stringify(file)} has an unknown field "${unknown}": known are ${Object.keys(fields).join(", ")}`,
+    );
   }
   return value as MemoryOptions;
 }
@@ -74,7 +77,11 @@ async function importModule(file: string): Promise<unknown> {
 function unreadable(file: string, cause: unknown): InvalidArgumentError {
   const { code } = cause as { code?: unknown };
   const isMissing = code === "ENOENT" || code === "ERR_MODULE_NOT_FOUND";
-  return new InvalidArgumentError("config", `${JSON.stringify(file)} ${isMissing ? "does not exist, or imports what does not" : "cannot be loaded"}`, {
-    cause,
-  });
+  return new InvalidArgumentError(
+    "config",
+    `${JSON.stringify(file)} ${isMissing ? "does not exist, or imports what does not" : "cannot be loaded"}`,
+    {
+      cause,
+    },
+  );
 }

@@ -29,6 +29,12 @@ export interface PostgresSettings {
   readonly password: string | undefined;
 }
 
+/** Whether the key that the package of a model provider looks for is set. */
+export function hasProviderKey(provider: string): boolean {
+  readEnvironment();
+  return Boolean(process.env[`${provider.toUpperCase().replaceAll("-", "_")}_API_KEY`]);
+}
+
 let read: Environment | undefined;
 
 /**
@@ -73,7 +79,9 @@ function parse(variables: NodeJS.ProcessEnv): Environment {
     openaiBaseUrl: text("OPENAI_BASE_URL"),
     ollamaBaseUrl: text("OLLAMA_BASE_URL"),
     isVerbose: text("DEBUG") !== undefined,
-    secrets: Object.entries(variables).flatMap(([name, value]) => (isSecret(name) && value !== undefined && value.length >= 6 ? [value] : [])),
+    secrets: Object.entries(variables).flatMap(([name, value]) =>
+      isSecret(name) && value !== undefined && value.length >= 6 ? [value] : [],
+    ),
   };
 }
 

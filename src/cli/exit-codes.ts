@@ -4,8 +4,6 @@ export const ok = 0;
 export const failure = 1;
 /** The call itself is wrong: an unknown option, an argument that cannot be right. */
 export const usage = 2;
-/** Ended by Ctrl-C, as shells say it. */
-export const interrupted = 130;
 
 /** Exit code of the command line by the code of an error. */
 export const exitCodes: Readonly<Record<ErrorCode, typeof failure | typeof usage>> = {

@@ -1,18 +1,24 @@
 import { CommanderError } from "commander";
 import { MemoryError } from "../domain/errors.ts";
 import { readEnvironment } from "./environment.ts";
-import { exitCodes, failure, interrupted, ok, usage } from "./exit-codes.ts";
+import { exitCodes, failure, ok, usage } from "./exit-codes.ts";
 import { note, OutputClosedError } from "./output.ts";
 
-/** The user stopped the command: no error, but not done either. */
-export class InterruptedError extends Error {
-  override readonly name = "InterruptedError";
+/** Ends the command with an exit code; what there was to say has been said. */
+export class QuietExit extends Error {
+  override readonly name = "QuietExit";
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super();
+    this.exitCode = exitCode;
+  }
 }
 
 /** Says what went wrong, on one or two lines without secrets, and returns the exit code. */
 export function reportFailure(error: unknown, isVerbose: boolean): number {
   if (error instanceof OutputClosedError) return ok;
-  if (error instanceof InterruptedError) return interrupted;
+  if (error instanceof QuietExit) return error.exitCode;
   // Commander has said it already; help and version are no failures.
   if (error instanceof CommanderError) return error.exitCode === 0 ? ok : usage;
   note(redact(`unforget: ${describe(error)}`));

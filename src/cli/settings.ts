@@ -45,7 +45,8 @@ function choosePlace(flags: GlobalFlags, config: MemoryOptions, environment: Env
   if (flags.url !== undefined || flags.dataDir !== undefined) return defined({ url: flags.url, dataDir: flags.dataDir });
   const configured = Object.fromEntries(Object.entries(config).filter(([field]) => (placeFields as readonly string[]).includes(field)));
   if (Object.keys(configured).length > 0) return configured;
-  if (environment.url !== undefined || environment.dataDir !== undefined) return defined({ url: environment.url, dataDir: environment.dataDir });
+  if (environment.url !== undefined || environment.dataDir !== undefined)
+    return defined({ url: environment.url, dataDir: environment.dataDir });
   return environment.server === undefined ? {} : defined(environment.server);
 }
 

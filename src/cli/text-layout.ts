@@ -42,7 +42,7 @@ export function speaker(message: { readonly role: string; readonly name: string 
 
 /** Stored text may hold escape sequences: on a terminal they could move the cursor or worse. */
 export function printable(text: string): string {
-  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");
+  return text.replaceAll(/[^\P{Cc}\n\t]/gu, "");
 }
 
 /** `1 message`, `2 messages`. */

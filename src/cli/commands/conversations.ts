@@ -26,7 +26,9 @@ export function addConversations(program: Command): void {
         else {
           if (items.length === 0) note("There are no conversations.");
           for (const { id, userId: owner, title, updatedAt } of items) {
-            await printLine(`${formatTime(updatedAt)}  ${printable(id)}  ${printable(owner)}${title === "" ? "" : `  ${shorten(title, 60)}`}`);
+            await printLine(
+              `${formatTime(updatedAt)}  ${printable(id)}  ${printable(owner)}${title === "" ? "" : `  ${shorten(title, 60)}`}`,
+            );
           }
         }
         if (nextCursor !== undefined) note(`There are more: --cursor ${nextCursor}`);

@@ -1,10 +1,11 @@
 import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
 import { InvalidArgumentError } from "../../domain/errors.ts";
-import { InterruptedError } from "../failure.ts";
+import { failure } from "../exit-codes.ts";
+import { QuietExit } from "../failure.ts";
 import { withMemory } from "../open-memory.ts";
 import { filled } from "../option-parsers.ts";
-import { printJson, printLine } from "../output.ts";
+import { note, printJson, printLine } from "../output.ts";
 import { describePlace, type GlobalFlags } from "../settings.ts";
 import { count } from "../text-layout.ts";
 
@@ -23,7 +24,8 @@ export function addErase(program: Command): void {
     .option("--compact", "rewrite the tables too, so that the bytes leave the disk (locks them for its time)")
     .action(async (_own: unknown, command: Command) => {
       const { user: userId, yes = false, compact, ...flags } = command.optsWithGlobals<EraseFlags>();
-      if (!yes && !process.stdin.isTTY) throw new InvalidArgumentError("yes", "is required when there is nobody to ask: pass --yes to delete");
+      if (!yes && !process.stdin.isTTY)
+        throw new InvalidArgumentError("yes", "is required when there is nobody to ask: pass --yes to delete");
       await withMemory(flags, "manual", async (memory, options) => {
         if (!yes) {
           const conversations = await memory.conversations.count({ userId });
@@ -31,7 +33,10 @@ export function addErase(program: Command): void {
         }
         const erased = await memory.erase({ userId, compact });
         if (flags.json) await printJson(erased);
-        else await printLine(`Erased ${count(erased.messages, "message")} in ${count(erased.conversations, "conversation")} of user ${userId}.`);
+        else
+          await printLine(
+            `Erased ${count(erased.messages, "message")} in ${count(erased.conversations, "conversation")} of user ${userId}.`,
+          );
       });
     });
 }
@@ -43,6 +48,6 @@ async function confirm(userId: string, what: string): Promise<void> {
   const answer = await Promise.race([terminal.question(`This deletes ${what}.\nType the id of the user to go on: `), gone]);
   terminal.close();
   if (answer?.trim() === userId) return;
-  process.stderr.write("\nNothing was deleted.\n");
-  throw new InterruptedError();
+  note("Nothing was deleted.");
+  throw new QuietExit(failure);
 }

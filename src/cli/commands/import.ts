@@ -33,7 +33,10 @@ export function addImport(program: Command): void {
           .finally(progress.stop);
         const owed = await embed(memory);
         if (flags.json) await printJson({ ...report, users: [...found.users], owed });
-        else await printLine(`Imported ${count(report.messages, "message")} in ${count(report.conversations, "conversation")} of ${name(found.users)}.`);
+        else
+          await printLine(
+            `Imported ${count(report.messages, "message")} in ${count(report.conversations, "conversation")} of ${name(found.users)}.`,
+          );
       });
     });
 }
@@ -44,7 +47,8 @@ async function check(messages: AsyncIterable<ImportedMessage>, user: string | un
   let total = 0;
   for await (const message of messages) {
     const owner = message.userId ?? user;
-    if (owner === undefined) throw new InvalidArgumentError("user", "is required: the file does not say whose conversations these are, so pass --user");
+    if (owner === undefined)
+      throw new InvalidArgumentError("user", "is required: the file does not say whose conversations these are, so pass --user");
     users.add(owner);
     total++;
   }
@@ -78,5 +82,7 @@ async function embed(memory: Memory): Promise<number> {
 function name(users: ReadonlySet<string>): string {
   const [first, ...more] = users;
   if (first === undefined) return "nobody";
-  return more.length === 0 ? `user ${first}` : `${count(users.size, "user")} (${[first, ...more].slice(0, 5).join(", ")}${more.length > 4 ? " …" : ""})`;
+  return more.length === 0
+    ? `user ${first}`
+    : `${count(users.size, "user")} (${[first, ...more].slice(0, 5).join(", ")}${more.length > 4 ? " …" : ""})`;
 }

@@ -29,7 +29,8 @@ export function addRecall(program: Command): void {
         else await printHits(hits, flags.explain === true);
         if (hits.explain !== undefined) note(explanation(hits.explain));
         const { owed } = await memory.stats({ userId: flags.user });
-        if (owed.pending > 0) note(`${count(owed.pending, "message")} found by words alone so far: run "unforget worker --once" to embed them.`);
+        if (owed.pending > 0)
+          note(`${count(owed.pending, "message")} found by words alone so far: run "unforget worker --once" to embed them.`);
       });
     });
 }
@@ -38,7 +39,9 @@ async function printHits(hits: readonly RecallHit[], isExplained: boolean): Prom
   if (hits.length === 0) note("Nothing was found.");
   for (const [index, hit] of hits.entries()) {
     const place = String(index + 1).padStart(String(hits.length).length);
-    await printLine(`${place}. ${hit.score.toFixed(3)}  ${formatTime(hit.createdAt)}  ${speaker(hit)}  in ${printable(hit.conversationId)}`);
+    await printLine(
+      `${place}. ${hit.score.toFixed(3)}  ${formatTime(hit.createdAt)}  ${speaker(hit)}  in ${printable(hit.conversationId)}`,
+    );
     const indent = " ".repeat(place.length + 2);
     await printLine(wrap(hit.text, indent));
     if (isExplained) await printLine(`${indent}[${scores(hit)}]`);
@@ -55,7 +58,10 @@ function scores({ scores }: RecallHit): string {
 function explanation(explain: RecallExplanation): string {
   const { legs, plan, scopeSize, model, words, dropped, weights, milliseconds } = explain;
   return [
-    ...legs.map(({ leg, used, reason, candidates }) => `${leg}: ${used ? count(candidates, "candidate") : `not used${reason === undefined ? "" : `, ${reason}`}`}`),
+    ...legs.map(
+      ({ leg, used, reason, candidates }) =>
+        `${leg}: ${used ? count(candidates, "candidate") : `not used${reason === undefined ? "" : `, ${reason}`}`}`,
+    ),
     `plan: ${plan}, ${count(scopeSize, "message")} in scope`,
     `model: ${model ?? "none"}`,
     `words: ${words.join(" ") || "none"}${dropped.length === 0 ? "" : ` (too frequent: ${dropped.join(" ")})`}`,

@@ -25,7 +25,8 @@ export function addStats(program: Command): void {
           ["embedding", embedding === undefined ? "none: words alone" : `${embedding.model}, ${embedding.dimensions ?? "?"} dimensions`],
           ["kept in", describePlace(options)],
         ];
-        for (const [name, value] of rows) await printLine(`${name.padEnd(14)} ${typeof value === "number" ? value.toLocaleString("en") : value}`);
+        for (const [name, value] of rows)
+          await printLine(`${name.padEnd(14)} ${typeof value === "number" ? value.toLocaleString("en") : value}`);
       });
     });
 }

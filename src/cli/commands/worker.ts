@@ -21,7 +21,9 @@ export function addWorker(program: Command): void {
       await withMemory(flags, flags.once ? "manual" : "background", async (memory) => {
         await memory.ready();
         const { embedding, owed } = await memory.stats();
-        note(`Embedding with ${embedding?.model ?? "no model: words alone"}; ${count(owed.pending, "message")} to do.${flags.once ? "" : " Ctrl-C ends it."}`);
+        note(
+          `Embedding with ${embedding?.model ?? "no model: words alone"}; ${count(owed.pending, "message")} to do.${flags.once ? "" : " Ctrl-C ends it."}`,
+        );
         if (flags.once) await memory.flush();
         else await reportUntilStopped(async () => (await memory.stats()).owed.pending);
         if (flags.json) await printJson(await memory.stats());
