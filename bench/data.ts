@@ -13,10 +13,11 @@ export function randomNumbers(seed: number): () => number {
 }
 
 /** The most frequent words of English, in order; in a natural text they are about half of all words. */
-const functionWords = `the of and to a in is it you that he was for on are with as his they at be this from have or by not but what all were we when
+const functionWords =
+  `the of and to a in is it you that he was for on are with as his they at be this from have or by not but what all were we when
 your can said there an which she do how their if will up other about out many then them these so some her would like him into has more`
-  .split(/\s+/)
-  .filter((word) => word !== "");
+    .split(/\s+/)
+    .filter((word) => word !== "");
 const vocabularySize = 20_000;
 
 /** Words by frequency: function words, then words that can be pronounced. */
@@ -191,8 +192,8 @@ function clusteredVectors(count: number, dimensions: number, random: () => numbe
   const vectors = new Float32Array(count * dimensions);
   for (let index = 0; index < count; index++) {
     const owner = layout.owner(index);
-    let home = homes.get(owner);
-    if (home === undefined) homes.set(owner, (home = Array.from({ length: 8 }, anyCluster)));
+    const home = homes.get(owner) ?? Array.from({ length: 8 }, anyCluster);
+    homes.set(owner, home);
     const isAtHome = owner !== "big" && random() < 0.8;
     vectors.set(near(isAtHome ? (home[Math.floor(random() * 8)] as Float32Array) : anyCluster(), 0.75, random), index * dimensions);
   }

@@ -30,7 +30,8 @@ const tenant = "default";
 
 export function reference(pool: pg.Pool, schema: string): Reference {
   const table = (name: string) => `"${schema}".${name}`;
-  const run = <Row extends pg.QueryResultRow>(name: string, text: string, values: unknown[]) => pool.query<Row>({ name, text, values });
+  const run = <Row extends pg.QueryResultRow>(name: string, text: string, values: unknown[]) =>
+    pool.query<Row>({ name: `${schema}_${name}`, text, values });
 
   const append = `WITH place AS (
   UPDATE ${table("conversations")} SET next_seq = next_seq + 1, updated_at = $5::timestamptz
@@ -101,7 +102,11 @@ ORDER BY t.score DESC`;
 
   return {
     async createConversation(userId, id) {
-      await pool.query(`INSERT INTO ${table("conversation_owners")} (tenant, conversation_id, user_id) VALUES ($1, $2, $3)`, [tenant, id, userId]);
+      await pool.query(`INSERT INTO ${table("conversation_owners")} (tenant, conversation_id, user_id) VALUES ($1, $2, $3)`, [
+        tenant,
+        id,
+        userId,
+      ]);
       await pool.query(
         `INSERT INTO ${table("conversations")} (tenant, user_id, id, resource_id, title, metadata, next_seq, created_at, updated_at)
          VALUES ($1, $2, $3, 'default', '', '{}', 1, now(), now())`,
@@ -111,11 +116,22 @@ ORDER BY t.score DESC`;
     async append(userId, conversationId, { role, content, createdAt }) {
       const parts = JSON.stringify([{ type: "text", text: content }]);
       const time = createdAt.toISOString();
-      await run("ref_append", append, [tenant, userId, conversationId, randomUUID(), time, role, content, parts, indexed(content, createdAt), newRevision()]);
+      await run("append", append, [
+        tenant,
+        userId,
+        conversationId,
+        randomUUID(),
+        time,
+        role,
+        content,
+        parts,
+        indexed(content, createdAt),
+        newRevision(),
+      ]);
     },
     async bulk(userId, conversations) {
       const rows = conversations.flatMap(({ id, messages }) => messages.map((message, index) => ({ id, index, messages, message })));
-      await run("ref_bulk", bulk, [
+      await run("bulk", bulk, [
         userId,
         conversations.map(({ id }) => id),
         conversations.map(({ messages }) => messages.length),
@@ -134,11 +150,11 @@ ORDER BY t.score DESC`;
       ]);
     },
     async lastMessages(userId, conversationId, limit) {
-      const { rows } = await run<{ id: string }>("ref_last", last, [userId, conversationId, limit]);
+      const { rows } = await run<{ id: string }>("last", last, [userId, conversationId, limit]);
       return rows.reverse();
     },
     async recall(query, limit) {
-      const { rows } = await run<{ id: string }>("ref_recall", recall, [query.userId, query.text, binaryVector(query.vector), limit]);
+      const { rows } = await run<{ id: string }>("recall", recall, [query.userId, query.text, binaryVector(query.vector), limit]);
       return rows;
     },
   };
