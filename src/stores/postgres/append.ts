@@ -3,7 +3,7 @@ import { decodeParts } from "../../domain/parts-codec.ts";
 import { filterableMetadata, indexedWords, previousTurns } from "../../domain/search-text.ts";
 import type { AppendRequest, NewMessage } from "../../domain/session-store.ts";
 import { type Database, epochMs, fromEpochMs, knownLanguage, statementName } from "./database.ts";
-import type { SqlValue } from "./sql-client.ts";
+import { SqlError, type SqlValue } from "./sql-client.ts";
 import { encodeVectorArray } from "./vectors.ts";
 
 /**
@@ -26,6 +26,9 @@ export async function append(
   }
   return collect(requests, conversations, outcome);
 }
+
+/** SQLSTATE by which {@link appendSql} says that it looked at an old snapshot. */
+const divisionByZero = "22012";
 
 /** The requests of one call to one conversation, in order; conversations sorted, so that rows are locked in one order everywhere. */
 interface ConversationAppend {
@@ -66,11 +69,10 @@ async function appendOnce(database: Database, conversations: readonly Conversati
   const hasVectors =
     database.space !== undefined && conversations.some(({ messages }) => messages.some((message) => message.embedding !== null));
   const text = appendSql(database, hasVectors);
-  const { rows } = await database.client.query<PlacedRow>({
-    text,
-    name: statementName(text),
-    values: parameters(database, conversations, hasVectors),
-    signal,
+  const statement = { text, name: statementName(text), values: parameters(database, conversations, hasVectors), signal };
+  const { rows } = await database.client.query<PlacedRow>(statement).catch((error: unknown) => {
+    if (!(error instanceof SqlError && error.sqlState === divisionByZero)) throw error;
+    return database.client.query<PlacedRow>(statement);
   });
   const outcome = new Map<ConversationAppend, PlacedRow[]>();
   for (const row of rows) {
@@ -137,8 +139,17 @@ function parameters(database: Database, conversations: readonly ConversationAppe
   return values;
 }
 
+/*
+ * What is there already is looked up row by row (OFFSET 0), and everything later flows from `landed`: joining what was
+ * stored with what came in took quadratic time under plans made for small batches.
+ *
+ * The look-up sees the statement's snapshot, which may be older than the conversation's lock. When the same message was
+ * written meanwhile, its place differs from the one looked up: dividing by zero then fails the statement, and the
+ * second try sees it.
+ */
 function appendSql(database: Database, hasVectors: boolean): string {
   const { table } = database.names;
+  const sequence = `${database.names.quotedSchema}.${database.names.index("search_entry_seq")}`.replaceAll("'", "''");
   const vectorType = `${database.installation.vectorSchema}.vector`;
   return `WITH head AS MATERIALIZED (
   SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[], $8::text[], $9::text[], $10::int[], $11::float8[], $12::float8[])
@@ -160,52 +171,62 @@ function appendSql(database: Database, hasVectors: boolean): string {
   SELECT ordinal, base, resource_id, language, false AS is_fresh FROM existing
   UNION ALL SELECT ordinal, 1, resource_id, language, true FROM fresh
 ), incoming AS MATERIALIZED (
-  SELECT m.*, p.base + m.position AS seq, h.tenant, h.user_id, h.id AS conversation_id, p.resource_id, p.is_fresh, COALESCE(p.language, $29::text)::regconfig AS language
+  SELECT m.*, h.tenant, h.user_id, h.id AS conversation_id, p.resource_id, p.is_fresh, COALESCE(p.language, $29::text)::regconfig AS language,
+    e.seq IS NOT NULL AS is_update, COALESCE(e.seq, p.base + m.position) AS place, COALESCE(e.created_at, ${fromEpochMs("m.written_at")}) AS created_at,
+    s.entry AS old_entry, s.revision AS old_revision, hashtextextended(m.words, 0) AS digest, s.digest IS DISTINCT FROM hashtextextended(m.words, 0) AS is_changed
   FROM unnest($13::int[], $14::int[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::float8[], $24::real[], $25::text[], $26::text[], $27::boolean[], $28::bigint[], $31::text[]${hasVectors ? `, $32::${vectorType}[]` : ""})
-    AS m(conversation, position, message_id, role, name, type, content, parts, metadata, tool_ids, created_at, importance, words, context, context_complete, revision, filterable${hasVectors ? ", embedding" : ""})
+    AS m(conversation, position, message_id, role, name, type, content, parts, metadata, tool_ids, written_at, importance, words, context, context_complete, revision, filterable${hasVectors ? ", embedding" : ""})
   JOIN place p ON p.ordinal = m.conversation JOIN head h ON h.ordinal = m.conversation
-), stored AS (
-  INSERT INTO ${table.messages} (tenant, user_id, conversation_id, seq, message_id, role, name, type, content, parts, metadata, tool_ids, created_at)
-  SELECT tenant, user_id, conversation_id, seq, message_id, role, name, type, content, parts::json, metadata::json,
-    CASE WHEN tool_ids IS NOT NULL THEN ARRAY(SELECT json_array_elements_text(tool_ids::json)) END, ${fromEpochMs("created_at")} FROM incoming
-  ON CONFLICT (tenant, user_id, conversation_id, message_id) DO UPDATE SET role = EXCLUDED.role, name = EXCLUDED.name, type = EXCLUDED.type,
-    content = EXCLUDED.content, parts = EXCLUDED.parts, metadata = EXCLUDED.metadata, tool_ids = EXCLUDED.tool_ids
-  RETURNING tenant, user_id, conversation_id, message_id, seq, created_at
+  LEFT JOIN LATERAL (
+    SELECT x.seq, x.created_at FROM ${table.messages} x
+    WHERE NOT p.is_fresh AND x.tenant = h.tenant AND x.message_id = m.message_id AND x.conversation_id = h.id AND x.user_id = h.user_id OFFSET 0
+  ) e ON true
+  LEFT JOIN LATERAL (
+    SELECT x.entry, x.revision, x.digest FROM ${table.search} x
+    WHERE x.tenant = h.tenant AND x.conversation_id = h.id AND x.user_id = h.user_id AND x.seq = e.seq OFFSET 0
+  ) s ON true
 ), landed AS MATERIALIZED (
-  SELECT m.*, s.seq AS place, s.created_at AS stored_at, s.seq <> m.seq AS is_update
-  FROM incoming m JOIN stored s ON s.tenant = m.tenant AND s.user_id = m.user_id AND s.conversation_id = m.conversation_id AND s.message_id = m.message_id
+  SELECT *, CASE WHEN content <> '' THEN COALESCE(old_entry, nextval('${sequence}'::regclass)) END AS entry,
+    CASE WHEN is_changed THEN revision ELSE old_revision END AS current_revision,
+    $30::boolean${hasVectors ? " AND embedding IS NULL" : ""} AS needs_vector, NOT is_fresh AND (is_update OR NOT context_complete) AS needs_context
+  FROM incoming
+), stored AS (
+  INSERT INTO ${table.messages} AS s (tenant, user_id, conversation_id, seq, message_id, role, name, type, content, parts, metadata, tool_ids, created_at)
+  SELECT tenant, user_id, conversation_id, place, message_id, role, name, type, content, parts::json, metadata::json,
+    CASE WHEN tool_ids IS NOT NULL THEN ARRAY(SELECT json_array_elements_text(tool_ids::json)) END, created_at FROM landed
+  ON CONFLICT (tenant, user_id, conversation_id, message_id) DO UPDATE SET seq = s.seq / (s.seq = EXCLUDED.seq)::int, role = EXCLUDED.role, name = EXCLUDED.name,
+    type = EXCLUDED.type, content = EXCLUDED.content, parts = EXCLUDED.parts, metadata = EXCLUDED.metadata, tool_ids = EXCLUDED.tool_ids
 ), indexed AS (
-  INSERT INTO ${table.search} AS s (tenant, user_id, kind, conversation_id, seq, resource_id, role, importance, created_at, metadata, digest, revision, words)
-  SELECT tenant, user_id, 'message', conversation_id, place, resource_id, role, importance, stored_at,
-    filterable::jsonb, hashtextextended(words, 0), revision,
+  INSERT INTO ${table.search} AS s (tenant, user_id, entry, kind, conversation_id, seq, resource_id, role, importance, created_at, metadata, digest, revision, words)
+  SELECT tenant, user_id, entry, 'message', conversation_id, place, resource_id, role, importance, created_at, filterable::jsonb, digest, current_revision,
     CASE WHEN context = '' THEN setweight(to_tsvector(language, words), 'A')
       ELSE setweight(to_tsvector(language, words), 'A') || setweight(to_tsvector(language, context), 'D') END
   FROM landed WHERE content <> ''
-  ON CONFLICT (tenant, user_id, conversation_id, seq) DO UPDATE SET role = EXCLUDED.role, importance = COALESCE(EXCLUDED.importance, s.importance), metadata = EXCLUDED.metadata,
-    digest = EXCLUDED.digest,
-    words = CASE WHEN s.digest = EXCLUDED.digest THEN s.words ELSE EXCLUDED.words END,
-    revision = CASE WHEN s.digest = EXCLUDED.digest THEN s.revision ELSE EXCLUDED.revision END
-  RETURNING tenant, user_id, entry, conversation_id, seq, revision
-), fresh_words AS MATERIALIZED (
-  SELECT i.entry, i.revision, m.tenant, m.user_id, m.conversation_id, m.place, m.is_update, NOT m.is_fresh AND (m.is_update OR NOT m.context_complete) AS needs_context,
-    $30::boolean${hasVectors ? " AND m.embedding IS NULL" : ""} AS needs_vector${hasVectors ? ", m.embedding" : ""}
-  FROM indexed i JOIN landed m ON i.tenant = m.tenant AND i.user_id = m.user_id AND i.conversation_id = m.conversation_id AND i.seq = m.place AND i.revision = m.revision
-), emptied AS (
-  DELETE FROM ${table.search} s USING landed m
-  WHERE m.is_update AND m.content = '' AND s.tenant = m.tenant AND s.user_id = m.user_id AND s.conversation_id = m.conversation_id AND s.seq = m.place
-  RETURNING s.tenant, s.user_id, s.entry, s.conversation_id, s.seq
-), touched AS MATERIALIZED (
-  SELECT tenant, user_id, conversation_id, place AS seq FROM fresh_words WHERE is_update
-  UNION ALL SELECT tenant, user_id, conversation_id, seq FROM emptied
-), neighbours AS MATERIALIZED (
-  SELECT DISTINCT n.tenant, n.user_id, n.entry, n.revision FROM touched t
-  CROSS JOIN LATERAL (SELECT s.* FROM ${table.search} s WHERE s.tenant = t.tenant AND s.user_id = t.user_id AND s.conversation_id = t.conversation_id AND s.seq > t.seq ORDER BY s.seq LIMIT 2) n
+  ON CONFLICT (tenant, user_id, conversation_id, seq) DO UPDATE SET role = EXCLUDED.role, importance = COALESCE(EXCLUDED.importance, s.importance),
+    metadata = EXCLUDED.metadata, digest = EXCLUDED.digest, revision = EXCLUDED.revision,
+    words = CASE WHEN s.digest = EXCLUDED.digest THEN s.words ELSE EXCLUDED.words END
+), emptied AS MATERIALIZED (
+  SELECT tenant, user_id, conversation_id, place, old_entry AS entry FROM landed WHERE content = '' AND old_entry IS NOT NULL
+), unindexed AS (
+  DELETE FROM ${table.search} s USING emptied e WHERE s.tenant = e.tenant AND s.user_id = e.user_id AND s.entry = e.entry
+), unowed AS (
+  DELETE FROM ${table.outbox} o USING emptied e WHERE o.tenant = e.tenant AND o.user_id = e.user_id AND o.entry = e.entry
+), ${
+    database.space === undefined
+      ? ""
+      : `unvectored AS (
+  DELETE FROM ${database.space.table} v USING emptied e WHERE v.tenant = e.tenant AND v.user_id = e.user_id AND v.entry = e.entry
+), `
+  }neighbours AS MATERIALIZED (
+  SELECT DISTINCT n.tenant, n.user_id, n.entry, n.revision
+  FROM (SELECT tenant, user_id, conversation_id, place FROM landed WHERE is_update AND is_changed AND content <> '' UNION ALL SELECT tenant, user_id, conversation_id, place FROM emptied) t
+  CROSS JOIN LATERAL (SELECT s.* FROM ${table.search} s WHERE s.tenant = t.tenant AND s.user_id = t.user_id AND s.conversation_id = t.conversation_id AND s.seq > t.place ORDER BY s.seq LIMIT 2) n
   WHERE NOT EXISTS (SELECT FROM landed m WHERE m.tenant = n.tenant AND m.user_id = n.user_id AND m.conversation_id = n.conversation_id AND m.place = n.seq)
 ), forgotten_context AS (
   UPDATE ${table.search} s SET words = ts_filter(s.words, '{a}') FROM neighbours n WHERE s.tenant = n.tenant AND s.user_id = n.user_id AND s.entry = n.entry
 ), owed AS (
   INSERT INTO ${table.outbox} AS o (tenant, user_id, entry, revision, needs_vector, needs_context, available_at)
-  SELECT tenant, user_id, entry, revision, needs_vector, needs_context, now() FROM fresh_words WHERE needs_vector OR needs_context
+  SELECT tenant, user_id, entry, revision, needs_vector, needs_context, now() FROM landed WHERE content <> '' AND is_changed AND (needs_vector OR needs_context)
   UNION ALL SELECT tenant, user_id, entry, revision, false, true, now() FROM neighbours
   ON CONFLICT (tenant, user_id, entry) DO UPDATE SET revision = EXCLUDED.revision, needs_vector = o.needs_vector OR EXCLUDED.needs_vector,
     needs_context = o.needs_context OR EXCLUDED.needs_context, available_at = EXCLUDED.available_at, attempts = 0, last_error = NULL
@@ -213,12 +234,12 @@ function appendSql(database: Database, hasVectors: boolean): string {
     hasVectors
       ? `, brought AS (
   INSERT INTO ${database.space?.table} (tenant, user_id, entry, revision, embedding)
-  SELECT tenant, user_id, entry, revision, embedding FROM fresh_words WHERE embedding IS NOT NULL
+  SELECT tenant, user_id, entry, current_revision, embedding FROM landed WHERE embedding IS NOT NULL AND content <> ''
   ON CONFLICT (tenant, user_id, entry) DO UPDATE SET revision = EXCLUDED.revision, embedding = EXCLUDED.embedding
 )`
       : ""
   }
-SELECT conversation, position, place AS seq, ${epochMs("stored_at")} AS "createdAt" FROM landed`;
+SELECT conversation, position, place AS seq, ${epochMs("created_at")} AS "createdAt" FROM landed`;
 }
 
 /** Deals the stored rows out to the requests they came from. */

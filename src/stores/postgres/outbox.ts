@@ -82,8 +82,9 @@ export async function settleOwed(database: Database, items: readonly SettledItem
   SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::boolean[]${hasVectors ? `, $8::${vectorType}[]` : ""})
     i(tenant, user_id, entry, revision, context, is_done${hasVectors ? ", embedding" : ""})
 ), held AS MATERIALIZED (
-  SELECT i.* FROM ${table.outbox} o JOIN input i ON i.tenant = o.tenant AND i.user_id = o.user_id AND i.entry = o.entry AND i.revision = o.revision
-  FOR UPDATE OF o
+  SELECT i.* FROM input i CROSS JOIN LATERAL (
+    SELECT FROM ${table.outbox} o WHERE o.tenant = i.tenant AND o.user_id = i.user_id AND o.entry = i.entry AND o.revision = i.revision OFFSET 0 FOR UPDATE
+  ) o
 ), worded AS (
   UPDATE ${table.search} s SET words = ts_filter(s.words, '{a}') || setweight(to_tsvector(COALESCE(c.language, $7::text)::regconfig, h.context), 'D')
   FROM held h, ${table.conversations} c
