@@ -91,7 +91,7 @@ function resolveStore(sessions: SessionsOption | undefined, short: PostgresSessi
 /** The calls of one scope. An administrator's scope names no user. */
 function handle(core: MemoryCore, scope: StoreScope): ScopedMemory {
   return {
-    addMessages: (conversationId, input, options = {}) => addMessages(core, scope, conversationId, input, options),
+    addMessages: (conversationId, input, options = {}) => core.finished(addMessages(core, scope, conversationId, input, options)),
     async recall(query, options = {}) {
       const within = narrowed(scope, options);
       if (within.userId === undefined && options.allUsers !== true) {

@@ -18,6 +18,8 @@ export interface MemoryCore {
   open(): Promise<void>;
   /** Makes sure that vectors of this length may be stored and compared. */
   useSpace(dimensions: number): Promise<void>;
+  /** Makes {@link close} wait for a write, from its first step on. */
+  finished<Value>(write: Promise<Value>): Promise<Value>;
   close(): Promise<void>;
 }
 
@@ -39,6 +41,7 @@ export function memoryCore({ store, embedder, tenant, logger, worker: mode }: Me
   };
   const worker = embeddingWorker({ store, embedder, logger, useSpace: adopt, isBackground: mode === "background" });
   const queue = appendQueue(store);
+  const writes = new Set<Promise<unknown>>();
   const open = once(async () => {
     await store.open();
     if (embedder?.dimensions !== undefined) await adopt({ model: embedder.model, dimensions: embedder.dimensions });
@@ -61,7 +64,16 @@ export function memoryCore({ store, embedder, tenant, logger, worker: mode }: Me
       }
       await adopt({ model: embedder.model, dimensions });
     },
+    async finished(write) {
+      writes.add(write);
+      try {
+        return await write;
+      } finally {
+        writes.delete(write);
+      }
+    },
     close: once(async () => {
+      await Promise.allSettled(writes);
       await queue.drain();
       await worker.close();
       await embedder?.close?.();

@@ -30,6 +30,25 @@ export function messages(core: MemoryCore, scope: StoreScope): Messages {
     return count;
   }
 
+  async function update(
+    conversationId: string,
+    messageId: string,
+    changes: MessageChanges,
+    signal: AbortSignal | undefined,
+  ): Promise<Message> {
+    const before = await get(conversationId, messageId, signal);
+    const request = {
+      tenant: scope.tenant,
+      userId: before.userId,
+      conversationId,
+      requiredResourceId: scope.resourceId,
+      createConversation: false,
+    };
+    const [after] = (await appendMessages(core, request, [changed(before, changes)], signal)) ?? [];
+    if (after === undefined) throw new NotFoundError("message", messageId);
+    return after;
+  }
+
   return {
     async list(conversationId, options = {}) {
       validateId("conversationId", conversationId);
@@ -57,20 +76,7 @@ export function messages(core: MemoryCore, scope: StoreScope): Messages {
 
     get: (conversationId, messageId, options) => get(conversationId, messageId, options?.signal),
 
-    async update(conversationId, messageId, changes, options) {
-      const before = await get(conversationId, messageId, options?.signal);
-      const request = {
-        tenant: scope.tenant,
-        userId: before.userId,
-        conversationId,
-        requiredResourceId: scope.resourceId,
-        createConversation: false,
-      };
-      const [after] = (await appendMessages(core, request, [changed(before, changes)], options?.signal)) ?? [];
-      if (after === undefined) throw new NotFoundError("message", messageId);
-      return after;
-    },
-
+    update: (conversationId, messageId, changes, options) => core.finished(update(conversationId, messageId, changes, options?.signal)),
     delete: (conversationId, messageIds, options) =>
       remove(conversationId, typeof messageIds === "string" ? [messageIds] : messageIds, options?.signal),
     clear: (conversationId, options) => remove(conversationId, undefined, options?.signal),

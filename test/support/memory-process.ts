@@ -17,8 +17,9 @@ export interface MemoryProcess {
 }
 
 /** Runs test/fixtures/memory-process.ts, killed at the end of the test if it still runs. */
-export function memoryProcess(mode: string, place: MemoryOptions, name = ""): MemoryProcess {
+export function memoryProcess(mode: string, place: MemoryOptions, name = "", user: { uid?: number } = {}): MemoryProcess {
   const child = spawn(process.execPath, [...stripTypes, script, mode, JSON.stringify(place), name], {
+    ...user,
     stdio: ["ignore", "pipe", "inherit"],
   });
   const lines: string[] = [];

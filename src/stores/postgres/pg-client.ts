@@ -105,11 +105,12 @@ function poolClient(pool: () => Promise<PgPoolLike>, end: () => Promise<void>): 
     const connected = await pool();
     const run = async (): Promise<SqlResult<Row>> => {
       for (let attempt = 1; ; attempt++) {
+        const isNamed = prepares && statement.name !== undefined;
         try {
-          return toResult<Row>(await connected.query(toQuery(statement, prepares)));
+          return toResult<Row>(await connected.query(toQuery(statement, isNamed)));
         } catch (error) {
           const failure = toSqlError(error);
-          if (preparedNameLost.has(failure.sqlState) && statement.name !== undefined && prepares) {
+          if (preparedNameLost.has(failure.sqlState) && isNamed) {
             prepares = false;
             continue;
           }
