@@ -209,7 +209,9 @@ SELECT (SELECT n FROM size) AS "scopeSize",
   ${usesText ? "(SELECT count(*) FROM text_leg)" : "0"} AS "textCandidates", ${vector === undefined ? "0" : "(SELECT count(*) FROM vector_leg)"} AS "vectorCandidates",
   ${usesText ? "(SELECT array_agg(lexeme) FROM question)" : "NULL::text[]"} AS lexemes, ${usesText ? "(SELECT kept FROM narrow)" : "NULL::text[]"} AS kept,
   t.score, t.similarity, t.rank, t.prior AS conversation, t.neighbour, t.recency, COALESCE(t.importance, 0)::float8 AS importance, ${messageColumns}
-FROM (SELECT 1) one LEFT JOIN (top t JOIN ${table.messages} m ON m.tenant = ${parameters.add(query.scope.tenant, "text")} AND m.user_id = t.user_id AND m.conversation_id = t.conversation_id AND m.seq = t.seq) ON true
+FROM (SELECT 1) one LEFT JOIN (top t CROSS JOIN LATERAL (
+  SELECT * FROM ${table.messages} x WHERE x.tenant = ${parameters.add(query.scope.tenant, "text")} AND x.user_id = t.user_id AND x.conversation_id = t.conversation_id AND x.seq = t.seq OFFSET 0
+) m) ON true
 ORDER BY t.score DESC, t.similarity DESC NULLS LAST, t.entry DESC`;
 }
 
@@ -260,7 +262,9 @@ function lookUpSteps(
     `candidate AS MATERIALIZED (SELECT user_id, entry, max(rank) AS rank FROM (${found.join(" UNION ALL ")}) x(user_id, entry, rank) GROUP BY user_id, entry)`,
     `scored AS MATERIALIZED (
   SELECT s.user_id, s.entry, s.conversation_id, s.seq, s.created_at, s.importance, ${similaritySql(vector)} AS similarity, ${usesText ? `COALESCE(c.rank, ${wordRank("s")})` : "NULL::float8"} AS rank
-  FROM candidate c JOIN ${search} s ON s.tenant = ${parameters.add(query.scope.tenant, "text")} AND s.user_id = c.user_id AND s.entry = c.entry${vectorJoin(vector)}
+  FROM candidate c CROSS JOIN LATERAL (
+    SELECT x.* FROM ${search} x WHERE x.tenant = ${parameters.add(query.scope.tenant, "text")} AND x.user_id = c.user_id AND x.entry = c.entry OFFSET 0
+  ) s${vectorJoin(vector)}
 )`,
   ];
 }
