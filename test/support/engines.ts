@@ -18,7 +18,9 @@ export interface Engine {
   readonly schema: string;
   /** A memory there, with cheap vectors unless told otherwise; closed after the tests. */
   memory(options?: MemoryOptions): Memory;
-  /** Rows of a statement of the test's own, past the library. */
+  /** A client of the test's own, past the library. */
+  readonly client: SqlClient;
+  /** Rows of a statement on it. */
   sql<Row = Record<string, unknown>>(text: string, values?: readonly SqlValue[]): Promise<Row[]>;
 }
 
@@ -60,6 +62,7 @@ function engineAt(name: Engine["name"], place: MemoryOptions, schema: string, cl
     name,
     place,
     schema,
+    client,
     memory(options) {
       const memory = createMemory({ ...place, embedding: hashedEmbedder(), ...options });
       opened.push(memory);

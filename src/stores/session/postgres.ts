@@ -130,8 +130,12 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
     useSpace: (space, signal) =>
       say("use embedding space", async () => {
         const opened = await database();
-        await useSpace(opened, space, signal);
-        if (rls !== false) await secure(opened);
+        if (rls === false) return useSpace(opened, space, signal);
+        // As the owner, whom forced policies bind too: unseen vectors would count as none, and unseen messages be owed nothing.
+        const unhidden = securedDatabase(opened, everybody, undefined);
+        await useSpace(unhidden, space, signal);
+        opened.space = unhidden.space;
+        await secure(opened);
       }),
     leaseOwed: (limit, leaseMs, which, signal) => say("lease", async () => leaseOwed(await of(everybody), limit, leaseMs, which, signal)),
     renewOwed: (items, leaseMs) => say("renew", async () => renewOwed(await of(everybody), items, leaseMs)),
