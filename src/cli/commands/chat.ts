@@ -91,11 +91,13 @@ async function answer(
   conversation: string,
   { json = false }: GlobalFlags,
 ): Promise<void> {
+  let hasBegun = false;
   const show = async (piece: string) => {
-    if (!json) await print(printable(piece));
+    if (json) return;
+    await print(printable(hasBegun ? piece : `Agent: ${piece}`));
+    hasBegun = true;
   };
   try {
-    if (!json) await print("Agent: ");
     const { answer, memories } = await chat.ask(question, show, signal);
     if (json) await printLine(JSON.stringify({ conversation, question, answer, memories }));
   } catch (error) {
@@ -103,7 +105,7 @@ async function answer(
     if (!signal.aborted && !process.stdin.isTTY) throw error;
     if (!signal.aborted) reportFailure(error, false);
   } finally {
-    if (!json) await printLine();
+    if (hasBegun) await printLine();
   }
 }
 

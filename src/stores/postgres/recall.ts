@@ -5,9 +5,11 @@ import { completeExchanges, type MessageRow, messageColumns, toMessage } from ".
 import type { SqlValue } from "./sql-client.ts";
 import { encodeVector } from "./vectors.ts";
 
+/** Up to this many rows a scope is read once and every row gets both scores. */
+const scannedScopeRows = 2_000;
 /**
- * Up to this many rows a scope is scanned whole through its b-tree: exact, and faster than an index scan that filters
- * afterwards. Measured with 256 to 384 dimensions: 20,000 exact distances take about 10 ms.
+ * Up to this many rows the vectors of a scope are compared exactly: faster than an index scan that filters afterwards.
+ * Measured with 256 to 384 dimensions: 20,000 distances take about 10 ms.
  */
 export const exactScopeRows = 20_000;
 /** A scope is never counted further than this. */
@@ -16,16 +18,17 @@ const mostCountedRows = 200_000;
 const leastDepth = 200;
 /** Below this share of the table an index scan would pass over too many strangers' rows. */
 const leastIndexShare = 0.02;
-/** Rows that words may bring up; in larger scopes the most frequent words of a query do not search (they still rank) until it fits. */
+/** Rows that words may bring up: the most frequent words of a query do not search (they still rank) until it fits. */
 const mostWordRows = 2_000;
-/** Rows of the scope in which the query's words are counted, newest first: all rows of most scopes. */
+/** Rows of a larger scope in which the query's words are counted, newest first. */
 const sampleRows = 1_000;
 /** `ts_rank` weights of labels D, C, B, A: previous turns .3, own words 1 (tuned on public conversations, see docs/guide/recall.md). */
 const rankWeights = "'{0.3,0.4,0.4,1.0}'";
 /** Found 0.98 and more of the exact neighbours among 100,000 vectors, over several builds of the index. */
 const searchWidth = 200;
 
-type Plan = "exact" | "index";
+/** "scan": read the scope once. "exact": each leg by itself, all vectors compared. "index": candidates from the indexes. */
+type Plan = "scan" | "exact" | "index";
 
 interface AnswerRow extends MessageRow {
   readonly scopeSize: number;
@@ -43,29 +46,33 @@ interface AnswerRow extends MessageRow {
 }
 
 /**
- * Ranks a scope for a query in one statement. The exact plan guards itself: it counts the scope up to a bound and
- * does nothing when there is more, so that a small scope costs one trip and nothing is remembered about it. That a
- * scope is large is remembered in `large`, which lives as long as the store.
+ * Ranks a scope for a query in one statement. The scan guards itself: it reads up to a bound and answers nothing when
+ * there is more, so that a small scope costs one trip and nothing is remembered about it. How large a large scope is,
+ * is remembered in `large`, which lives as long as the store.
  */
 export async function recall(database: Database, large: LargeScopes, query: RecallQuery, signal?: AbortSignal): Promise<RecallAnswer> {
   const key = scopeKey(query);
   const remembered = large.get(key);
   if (remembered === undefined) {
-    const answer = await run(database, query, "exact", exactScopeRows, exactScopeRows, signal);
-    if (answer.scopeSize <= exactScopeRows) return answer;
+    const answer = await run(database, query, "scan", scannedScopeRows, signal);
+    if (answer.scopeSize <= scannedScopeRows) return answer;
   }
   const known = remembered ?? large.set(key, await countScope(database, query, signal));
-  const usable = query.vector === undefined || (database.space?.hasIndex === true && known.share >= leastIndexShare);
-  if (!usable && known.share >= leastIndexShare) large.wantsIndex = true;
-  if (!usable) return run(database, query, "exact", known.rows, undefined, signal);
-  const answer = await run(database, query, "index", known.rows, undefined, signal);
+  if (!usesIndex(database, large, query, known)) return run(database, query, "exact", known.rows, signal);
+  const answer = await run(database, query, "index", known.rows, signal);
   // The scope has shrunk, or the index passed over rows: exactness before speed.
   const wanted = query.minSimilarity === undefined ? query.limit : 0;
-  if (answer.rows.length < Math.min(wanted, known.rows)) {
-    large.delete(key);
-    return run(database, query, "exact", known.rows, undefined, signal);
-  }
-  return answer;
+  if (answer.rows.length >= Math.min(wanted, known.rows)) return answer;
+  large.delete(key);
+  return run(database, query, "exact", known.rows, signal);
+}
+
+function usesIndex(database: Database, large: LargeScopes, query: RecallQuery, known: ScopeCount): boolean {
+  if (known.rows <= exactScopeRows) return false;
+  if (query.vector === undefined) return true;
+  if (known.share < leastIndexShare) return false;
+  if (database.space?.hasIndex !== true) large.wantsIndex = true;
+  return database.space?.hasIndex === true;
 }
 
 interface ScopeCount {
@@ -117,11 +124,10 @@ async function run(
   query: RecallQuery,
   plan: Plan,
   scopeRows: number,
-  guard: number | undefined,
   signal: AbortSignal | undefined,
 ): Promise<RecallAnswer> {
   const parameters = new Parameters<SqlValue>();
-  const text = recallSql(database, query, plan, scopeRows, guard, parameters);
+  const text = recallSql(database, query, plan, scopeRows, parameters);
   const { rows } = await database.client.query<AnswerRow>({ text, name: statementName(text), values: parameters.values, signal });
   const head = rows[0];
   const hits = rows.filter((row) => row.id !== null);
@@ -130,7 +136,7 @@ async function run(
   const kept = new Set(head?.kept ?? lexemes);
   return {
     rows: hits.map((row) => toRecallRow(row, exchanges.get(row) ?? [])),
-    plan,
+    plan: plan === "index" ? "index" : "exact",
     scopeSize: head?.scopeSize ?? 0,
     candidates: { vector: head?.vectorCandidates ?? 0, text: head?.textCandidates ?? 0 },
     words: lexemes,
@@ -152,32 +158,13 @@ function toRecallRow(row: AnswerRow, exchange: RecallRow["exchange"]): RecallRow
   };
 }
 
-function recallSql(
-  database: Database,
-  query: RecallQuery,
-  plan: Plan,
-  scopeRows: number,
-  guard: number | undefined,
-  parameters: Parameters<SqlValue>,
-): string {
+function recallSql(database: Database, query: RecallQuery, plan: Plan, scopeRows: number, parameters: Parameters<SqlValue>): string {
   const { table } = database.names;
   const space = query.vector === undefined ? undefined : database.space;
   const usesText = query.words !== "";
   const vector = space === undefined ? undefined : vectorSql(database, space, query.vector as Float32Array, parameters);
-  const conditions = scopeConditions(query, parameters);
-  const depth = parameters.add(Math.max(leastDepth, 4 * query.limit), "int");
-  const gate = guard === undefined ? "" : `(SELECT n FROM size) <= ${guard} AND `;
-  const steps: string[] = [
-    guard === undefined
-      ? `size AS MATERIALIZED (SELECT ${parameters.add(scopeRows, "bigint")} AS n)`
-      : `size AS MATERIALIZED (SELECT count(*) AS n FROM (SELECT 1 FROM ${table.search} s WHERE ${conditions.join(" AND ")} LIMIT ${guard + 1}) x)`,
-  ];
-  if (usesText) steps.push(...wordSteps(database, query, conditions, parameters));
-  steps.push(
-    ...(usesText && plan === "exact"
-      ? scanSteps(database, vector, conditions, gate, depth)
-      : lookUpSteps(database, query, plan, vector, conditions, gate, depth, parameters)),
-  );
+  const steps =
+    plan === "scan" ? scanSteps(database, query, vector, parameters) : lookUpSteps(database, query, plan, vector, scopeRows, parameters);
   const { weights } = query;
   const weigh = (value: number) => parameters.add(value, "float8");
   steps.push(
@@ -206,8 +193,8 @@ function recallSql(
   );
   return `WITH ${steps.join(", ")}
 SELECT (SELECT n FROM size) AS "scopeSize",
-  ${usesText ? "(SELECT count(*) FROM text_leg)" : "0"} AS "textCandidates", ${vector === undefined ? "0" : "(SELECT count(*) FROM vector_leg)"} AS "vectorCandidates",
-  ${usesText ? "(SELECT array_agg(lexeme) FROM question)" : "NULL::text[]"} AS lexemes, ${usesText ? "(SELECT kept FROM narrow)" : "NULL::text[]"} AS kept,
+  (SELECT count(*) FROM scored WHERE rank > 0) AS "textCandidates", (SELECT count(similarity) FROM scored) AS "vectorCandidates",
+  ${usesText ? "(SELECT array_agg(lexeme) FROM question)" : "NULL::text[]"} AS lexemes, ${usesText && plan !== "scan" ? "(SELECT kept FROM narrow)" : "NULL::text[]"} AS kept,
   t.score, t.similarity, t.rank, t.prior AS conversation, t.neighbour, t.recency, COALESCE(t.importance, 0)::float8 AS importance, ${messageColumns}
 FROM (SELECT 1) one LEFT JOIN (top t CROSS JOIN LATERAL (
   SELECT * FROM ${table.messages} x WHERE x.tenant = ${parameters.add(query.scope.tenant, "text")} AND x.user_id = t.user_id AND x.conversation_id = t.conversation_id AND x.seq = t.seq OFFSET 0
@@ -215,27 +202,21 @@ FROM (SELECT 1) one LEFT JOIN (top t CROSS JOIN LATERAL (
 ORDER BY t.score DESC, t.similarity DESC NULLS LAST, t.entry DESC`;
 }
 
-/** A scope small enough is read once: every row gets both scores, and the best of each leg are the candidates. */
-function scanSteps(
-  database: Database,
-  vector: VectorSql | undefined,
-  conditions: readonly string[],
-  gate: string,
-  depth: string,
-): string[] {
+/** Reads the scope once, up to a bound; beyond it nothing is scored. */
+function scanSteps(database: Database, query: RecallQuery, vector: VectorSql | undefined, parameters: Parameters<SqlValue>): string[] {
+  const usesText = query.words !== "";
+  const conditions = scopeConditions(query, parameters).join(" AND ");
   return [
-    `scanned AS MATERIALIZED (
-  SELECT s.user_id, s.entry, s.conversation_id, s.seq, s.created_at, s.importance, ${similaritySql(vector)} AS similarity,
-    CASE WHEN s.words @@ (SELECT query FROM narrow) THEN ${wordRank("s")} ELSE 0 END AS rank
-  FROM ${database.names.table.search} s${vectorJoin(vector)} WHERE ${gate}${conditions.join(" AND ")}
+    `mine AS MATERIALIZED (
+  SELECT s.user_id, s.entry, s.conversation_id, s.seq, s.created_at, s.importance${usesText ? ", s.words" : ""}, ${similaritySql(vector)} AS similarity
+  FROM ${database.names.table.search} s${vectorJoin(vector)} WHERE ${conditions} LIMIT ${scannedScopeRows + 1}
 )`,
-    `text_leg AS MATERIALIZED (SELECT * FROM scanned WHERE rank > 0 ORDER BY rank DESC, entry DESC LIMIT ${depth})`,
-    ...(vector === undefined
-      ? ["scored AS MATERIALIZED (SELECT * FROM text_leg)"]
-      : [
-          `vector_leg AS MATERIALIZED (SELECT * FROM scanned WHERE similarity IS NOT NULL ORDER BY similarity DESC LIMIT ${depth})`,
-          "scored AS MATERIALIZED (SELECT * FROM text_leg UNION SELECT * FROM vector_leg)",
-        ]),
+    "size AS MATERIALIZED (SELECT count(*) AS n FROM mine)",
+    ...(usesText ? [questionStep(database, query, parameters), frequencyStep("mine")] : []),
+    `scored AS MATERIALIZED (
+  SELECT s.user_id, s.entry, s.conversation_id, s.seq, s.created_at, s.importance, s.similarity, ${usesText ? wordRank("s") : "NULL::float8"} AS rank
+  FROM mine s WHERE (SELECT n FROM size) <= ${scannedScopeRows}
+)`,
   ];
 }
 
@@ -245,20 +226,24 @@ function lookUpSteps(
   query: RecallQuery,
   plan: Plan,
   vector: VectorSql | undefined,
-  conditions: readonly string[],
-  gate: string,
-  depth: string,
+  scopeRows: number,
   parameters: Parameters<SqlValue>,
 ): string[] {
   const { search } = database.names.table;
   const usesText = query.words !== "";
+  const conditions = scopeConditions(query, parameters);
+  const depth = parameters.add(Math.max(leastDepth, 4 * query.limit), "int");
   const found = [
     ...(usesText ? ["SELECT user_id, entry, rank FROM text_leg"] : []),
     ...(vector === undefined ? [] : ["SELECT user_id, entry, NULL::float8 FROM vector_leg"]),
   ];
+  const sample = `sample AS MATERIALIZED (SELECT s.words FROM ${search} s WHERE ${conditions.join(" AND ")} ORDER BY s.tenant DESC, s.user_id DESC, s.entry DESC LIMIT ${sampleRows})`;
   return [
-    ...(usesText ? [textLeg(search, conditions, depth)] : []),
-    ...(vector === undefined ? [] : [vectorLeg(database, query, vector, conditions, plan, gate, depth)]),
+    `size AS MATERIALIZED (SELECT ${parameters.add(scopeRows, "bigint")} AS n)`,
+    ...(usesText
+      ? [questionStep(database, query, parameters), sample, frequencyStep("sample"), narrowStep, textLeg(search, conditions, plan, depth)]
+      : []),
+    ...(vector === undefined ? [] : [vectorLeg(database, query, vector, conditions, plan, depth)]),
     `candidate AS MATERIALIZED (SELECT user_id, entry, max(rank) AS rank FROM (${found.join(" UNION ALL ")}) x(user_id, entry, rank) GROUP BY user_id, entry)`,
     `scored AS MATERIALIZED (
   SELECT s.user_id, s.entry, s.conversation_id, s.seq, s.created_at, s.importance, ${similaritySql(vector)} AS similarity, ${usesText ? `COALESCE(c.rank, ${wordRank("s")})` : "NULL::float8"} AS rank
@@ -295,11 +280,8 @@ function vectorSql(database: Database, space: CurrentSpace, vector: Float32Array
   return { space, query: parameters.add(encodeVector(vector), `${schema}.vector`), distance: `OPERATOR(${schema}.<=>)` };
 }
 
-/**
- * The query's words in the memory's language, the query's, and those of the user's conversations; how rare each is in this scope; and which of them search. They are
- * OR-ed: AND-ed words of a question match next to nothing. Where even the rarest is frequent, rows must hold the two rarest.
- */
-function wordSteps(database: Database, query: RecallQuery, conditions: readonly string[], parameters: Parameters<SqlValue>): string[] {
+/** The query's words, stemmed for the memory's language, the query's, and those of the user's conversations. */
+function questionStep(database: Database, query: RecallQuery, parameters: Parameters<SqlValue>): string {
   const languages = [
     ...new Set(
       [database.language, ...(query.language === undefined ? [] : [query.language])].map((language) => knownLanguage(database, language)),
@@ -310,26 +292,30 @@ function wordSteps(database: Database, query: RecallQuery, conditions: readonly 
     userId === undefined
       ? ""
       : ` UNION SELECT c.language FROM ${database.names.table.conversations} c WHERE c.tenant = ${parameters.add(tenant, "text")} AND c.user_id = ${parameters.add(userId, "text")} AND c.language IS NOT NULL`;
-  return [
-    `question AS MATERIALIZED (
+  return `question AS MATERIALIZED (
   SELECT DISTINCT lexeme, (${quotedLexeme("lexeme")})::tsquery AS query
   FROM (SELECT unnest(${parameters.add(languages, "text[]")})${spoken}) l(language), unnest(tsvector_to_array(to_tsvector(language::regconfig, ${parameters.add(query.words, "text")}))) lexeme
-)`,
-    `sample AS MATERIALIZED (SELECT s.words FROM ${database.names.table.search} s WHERE ${conditions.join(" AND ")} ORDER BY s.tenant DESC, s.user_id DESC, s.entry DESC LIMIT ${sampleRows})`,
-    `frequency AS MATERIALIZED (
-  SELECT lexeme, query, rows, ln(1 + ((SELECT n FROM size) - rows + 0.5) / (rows + 0.5)) AS rarity, sum(rows) OVER (ORDER BY rows, lexeme) AS running, row_number() OVER (ORDER BY rows, lexeme) AS place
-  FROM (SELECT q.lexeme, q.query, (SELECT n FROM size)::float8 * count(*) FILTER (WHERE s.words @@ q.query) / count(*) AS rows FROM question q CROSS JOIN sample s GROUP BY q.lexeme, q.query) x
-)`,
-    `narrow AS MATERIALIZED (
-  SELECT CASE WHEN bool_or(place = 1 AND rows > ${mostWordRows}) THEN string_agg(${quotedLexeme("lexeme")}, ' & ') FILTER (WHERE place <= 2)
-    ELSE string_agg(${quotedLexeme("lexeme")}, ' | ') FILTER (WHERE ${searches}) END::tsquery AS query, array_agg(lexeme) FILTER (WHERE ${searches}) AS kept
-  FROM frequency
-)`,
-  ];
+)`;
 }
 
-/** SQL: this word of `frequency` searches. In a scope this small every word does. */
-const searches = `place = 1 OR running <= ${mostWordRows} OR (SELECT n FROM size) <= ${mostWordRows}`;
+/** How many rows of the scope hold each word, counted in `rows` and scaled to the scope's size, and how much that makes it weigh. */
+function frequencyStep(rows: string): string {
+  return `frequency AS MATERIALIZED (
+  SELECT lexeme, query, rows, ln(1 + ((SELECT n FROM size) - rows + 0.5) / (rows + 0.5)) AS rarity
+  FROM (SELECT q.lexeme, q.query, (SELECT n FROM size)::float8 * count(*) FILTER (WHERE s.words @@ q.query) / count(*) AS rows FROM question q CROSS JOIN ${rows} s GROUP BY q.lexeme, q.query) x
+)`;
+}
+
+/**
+ * Which words search: the rarest ones that together bring up few enough rows, OR-ed, because AND-ed words of a question
+ * match next to nothing. Where even the rarest is frequent, rows must hold the two rarest.
+ */
+const narrowStep = `narrow AS MATERIALIZED (
+  SELECT CASE WHEN bool_or(place = 1 AND rows > ${mostWordRows}) THEN string_agg(${quotedLexeme("lexeme")}, ' & ') FILTER (WHERE place <= 2)
+    ELSE string_agg(${quotedLexeme("lexeme")}, ' | ') FILTER (WHERE place = 1 OR running <= ${mostWordRows}) END::tsquery AS query,
+    array_agg(lexeme) FILTER (WHERE place = 1 OR running <= ${mostWordRows}) AS kept
+  FROM (SELECT lexeme, rows, sum(rows) OVER (ORDER BY rows, lexeme) AS running, row_number() OVER (ORDER BY rows, lexeme) AS place FROM frequency) x
+)`;
 
 /** SQL: a lexeme as a tsquery operand. */
 function quotedLexeme(column: string): string {
@@ -341,10 +327,12 @@ function wordRank(row: string): string {
   return `COALESCE((SELECT sum(f.rarity * ts_rank(${rankWeights}, ${row}.words, f.query)) FROM frequency f), 0)`;
 }
 
-function textLeg(search: string, conditions: readonly string[], depth: string): string {
+function textLeg(search: string, conditions: readonly string[], plan: Plan, depth: string): string {
+  // IS TRUE keeps the word index out: a scope that is no large part of the table is read through its b-tree.
+  const match = "s.words @@ (SELECT query FROM narrow)";
   return `text_leg AS MATERIALIZED (
   SELECT s.user_id, s.entry, ${wordRank("s")} AS rank
-  FROM (SELECT s.* FROM ${search} s WHERE s.words @@ (SELECT query FROM narrow) AND ${conditions.join(" AND ")} LIMIT ${2 * mostWordRows}) s
+  FROM (SELECT s.* FROM ${search} s WHERE ${plan === "exact" ? `(${match}) IS TRUE` : match} AND ${conditions.join(" AND ")} LIMIT ${2 * mostWordRows}) s
   ORDER BY rank DESC, s.entry DESC LIMIT ${depth}
 )`;
 }
@@ -355,7 +343,6 @@ function vectorLeg(
   vector: VectorSql,
   conditions: readonly string[],
   plan: Plan,
-  gate: string,
   depth: string,
 ): string {
   const { space } = vector;
@@ -367,7 +354,7 @@ function vectorLeg(
   if (plan === "exact") {
     // Adding 0 hides the distance from the HNSW index: every row of the scope is compared.
     return `vector_leg AS MATERIALIZED (
-  SELECT v.user_id, v.entry FROM ${space.table} v${joined} WHERE ${gate}${owner.join(" AND ")}
+  SELECT v.user_id, v.entry FROM ${space.table} v${joined} WHERE ${owner.join(" AND ")}
   ORDER BY (v.embedding ${vector.distance} ${vector.query}) + 0 LIMIT ${depth}
 )`;
   }
