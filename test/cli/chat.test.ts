@@ -1,0 +1,112 @@
+import { expect, test } from "vitest";
+import { modelServer } from "./model-server.ts";
+import { cli, newDirectory, startCli } from "./run-cli.ts";
+
+const introduction = "My name is Priya and I'm building a Rust compiler for embedded targets.";
+const question = "Do you remember what project I'm working on?";
+const key = { OPENAI_API_KEY: "sk-very-secret-key" };
+
+interface Line {
+  readonly role: string;
+  readonly content: string;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+async function storedMessages(cwd: string): Promise<Line[]> {
+  const { stdout } = await cli(["export"], { cwd });
+  return stdout
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Line);
+}
+
+test("with a model, a new process knows what was said in the one before", async () => {
+  const server = await modelServer(async function* (messages) {
+    const knows = messages.some(
+      ({ role, content }) => role === "user" && content.includes("<memories>") && content.includes("Rust compiler"),
+    );
+    for (const word of (knows ? "Yes, a Rust compiler." : "A fascinating project!").split(/(?<= )/)) yield word;
+  });
+  const cwd = newDirectory();
+  const args = ["chat", "--user", "priya", "--model", "openai/gpt-4o-mini", "--base-url", server.url];
+  const first = await cli(args, { cwd, env: key, input: `${introduction}\nquit\nnever read\n` });
+  expect(first).toMatchObject({ code: 0, stdout: "Agent: A fascinating project!\n" });
+  const second = await cli(args, { cwd, env: key, input: `${question}\n` });
+  expect(second).toMatchObject({ code: 0, stdout: "Agent: Yes, a Rust compiler.\n" });
+  expect(server.calls).toHaveLength(2);
+  expect(server.calls[1]?.find(({ role }) => role === "system")?.content).not.toContain("Rust");
+  expect((await storedMessages(cwd)).map(({ content }) => content).sort()).toEqual(
+    [introduction, "A fascinating project!", question, "Yes, a Rust compiler."].sort(),
+  );
+});
+
+test("a conversation goes on with what was said in it, and does not recall what the model sees anyway", async () => {
+  const server = await modelServer(async function* () {
+    yield "Noted.";
+  });
+  const cwd = newDirectory();
+  const args = ["chat", "--user", "u", "--model", "openai/m", "--base-url", server.url, "--conversation", "c"];
+  await cli(args, { cwd, input: "The red key opens the shed.\n" });
+  await cli(args, { cwd, input: "Which key opens the shed?\n" });
+  expect(server.calls[1]?.slice(1)).toEqual([
+    { role: "user", content: "The red key opens the shed." },
+    { role: "assistant", content: "Noted." },
+    { role: "user", content: "Which key opens the shed?" },
+  ]);
+});
+
+test("without a model it quotes what it recalls, says so, and does not recall its quotes", async () => {
+  const cwd = newDirectory();
+  const args = ["chat", "--user", "priya"];
+  const first = await cli(args, { cwd, input: `${introduction}\nexit\n` });
+  expect(first).toMatchObject({ code: 0, stdout: "Agent: I remember nothing about that.\n" });
+  expect(first.stderr).toContain("There is no model");
+  const second = await cli(args, { cwd, input: `${question}\n` });
+  expect(second.stdout).toContain(`user: "${introduction}"`);
+  const third = await cli([...args, "--json"], { cwd, input: "Which compiler was it?" });
+  const turn = JSON.parse(third.stdout) as { answer: string; memories: { text: string }[] };
+  expect(turn.answer).toContain(introduction);
+  expect(turn.memories.map(({ text }) => text)).not.toContainEqual(expect.stringContaining("what I remember"));
+});
+
+test("a model that fails ends a piped chat with 1; the question is kept and the key is not shown", async () => {
+  const server = await modelServer(() => 401);
+  const cwd = newDirectory();
+  const result = await cli(["chat", "--user", "u", "--model", "openai/m", "--base-url", server.url], {
+    cwd,
+    env: key,
+    input: "Are you there?\n",
+  });
+  expect(result).toMatchObject({ code: 1, stdout: "" });
+  expect(result.stderr).toContain("unforget: no: ***");
+  expect(result.stderr).not.toContain(key.OPENAI_API_KEY);
+  expect(await storedMessages(cwd)).toMatchObject([{ role: "user", content: "Are you there?" }]);
+});
+
+test("an answer that is stopped is kept as far as it was shown", async () => {
+  const server = await modelServer(async function* () {
+    yield "The beginning";
+    await new Promise(() => {});
+  });
+  const cwd = newDirectory();
+  const child = startCli(["chat", "--user", "u", "--model", "openai/m", "--base-url", server.url], { cwd, env: key });
+  child.stdin.write("Tell me a story.\n");
+  await new Promise<void>((resolve) =>
+    child.stdout.setEncoding("utf8").on("data", (text: string) => text.includes("beginning") && resolve()),
+  );
+  child.kill("SIGINT");
+  expect(await new Promise((resolve) => child.once("close", resolve))).toBe(0);
+  expect(await storedMessages(cwd)).toMatchObject([
+    { role: "user", content: "Tell me a story." },
+    { role: "assistant", content: "The beginning", metadata: { interrupted: true } },
+  ]);
+});
+
+test.each([
+  ["gpt-4o-mini", 2, "openai/gpt-4o-mini"],
+  ["no-such-provider/model", 1, "npm install @ai-sdk/no-such-provider"],
+])("the model %s is refused with what to do", async (model, code, advice) => {
+  const result = await cli(["chat", "--user", "u", "--model", model], { cwd: newDirectory() });
+  expect(result.code).toBe(code);
+  expect(result.stderr).toContain(advice);
+});
