@@ -11,6 +11,8 @@ export interface Database {
   readonly installation: Installation;
   /** Text-search configuration of conversations that name none. */
   readonly language: string;
+  /** Conversations this process has met and messages it wrote lately: which statement an append begins with. */
+  readonly written: RecentKeys;
   /** The current embedding space, once there is one. */
   space: CurrentSpace | undefined;
 }
@@ -57,5 +59,25 @@ export class Parameters<Value> {
   add(value: Value, type: string): string {
     this.values.push(value);
     return `$${this.values.length}::${type}`;
+  }
+}
+
+/** A bounded set: the keys used last. */
+export class RecentKeys {
+  readonly #keys = new Set<string>();
+  readonly #most: number;
+
+  constructor(most = 10_000) {
+    this.#most = most;
+  }
+
+  has(key: string): boolean {
+    return this.#keys.has(key);
+  }
+
+  add(key: string): void {
+    this.#keys.delete(key);
+    this.#keys.add(key);
+    if (this.#keys.size > this.#most) this.#keys.delete(this.#keys.values().next().value as string);
   }
 }

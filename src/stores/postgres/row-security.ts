@@ -47,8 +47,35 @@ function securedClient(client: SqlClient, scope: RowScope, role: string | undefi
   };
 }
 
+/**
+ * Forces the policies on those of `tables` that lack them, one process at a time. Where they are in force nothing is
+ * locked: altering tables that others work on would wait for them, and may deadlock with them.
+ */
+export async function forcePolicies(client: SqlClient, names: Names, tables: readonly string[], role: string | undefined): Promise<void> {
+  await client.transaction(async (transaction) => {
+    await transaction.query({
+      text: "SELECT pg_advisory_xact_lock(hashtextextended($1, 2))::text",
+      values: [`unforget policies ${names.schema}.${names.prefix}`],
+    });
+    const { rows } = await transaction.query<{ name: string }>({
+      text: `SELECT t.name FROM unnest($1::text[]) t(name) JOIN pg_class c ON c.oid = t.name::regclass
+        WHERE NOT (c.relrowsecurity AND c.relforcerowsecurity AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = $2))
+          OR NOT has_table_privilege(COALESCE($3::text, current_user::text), c.oid, 'DELETE')`,
+      values: [tables, names.bare("own_rows"), role ?? null],
+    });
+    if (rows.length > 0)
+      await transaction.execute(
+        securitySql(
+          names,
+          rows.map((row) => row.name),
+          role,
+        ),
+      );
+  });
+}
+
 /** SQL that forces the policies on every table of ours, owner included, and grants them to `role`. Safe to run again. */
-export function securitySql(names: Names, tables: readonly string[], role: string | undefined): string {
+function securitySql(names: Names, tables: readonly string[], role: string | undefined): string {
   const policy = names.index("own_rows");
   const visible = (column: string, hasUser: boolean) =>
     `(current_setting('unforget.tenant', true) = '*' OR ${column === "" ? "" : `${column}.`}tenant = substr(current_setting('unforget.tenant', true), 2))` +

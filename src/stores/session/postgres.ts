@@ -10,7 +10,7 @@ import {
   listConversations,
   updateConversation,
 } from "../postgres/conversations.ts";
-import type { Database } from "../postgres/database.ts";
+import { type Database, RecentKeys } from "../postgres/database.ts";
 import { embeddedClient } from "../postgres/embedded/embedded-client.ts";
 import { type PgliteLike, pgliteClient } from "../postgres/embedded/pglite-client.ts";
 import { deleteConversation, deleteMessages, erase } from "../postgres/erase.ts";
@@ -21,7 +21,7 @@ import { makeNames } from "../postgres/names.ts";
 import { countOwed, failOwed, leaseOwed, renewOwed, settleOwed } from "../postgres/outbox.ts";
 import { lentPgClient, type PgConnectionOptions, type PgPoolLike, pgClient } from "../postgres/pg-client.ts";
 import { LargeScopes, recall } from "../postgres/recall.ts";
-import { bypassSql, type RowScope, securedDatabase, securitySql } from "../postgres/row-security.ts";
+import { bypassSql, forcePolicies, type RowScope, securedDatabase } from "../postgres/row-security.ts";
 import { buildVectorIndex, currentSpace, useSpace } from "../postgres/spaces.ts";
 import type { SqlClient } from "../postgres/sql-client.ts";
 import { storeStats } from "../postgres/stats.ts";
@@ -58,7 +58,14 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
 
   const database = once(() =>
     say("open", async () => {
-      const opened: Database = { client, names, installation: await migrate(client, names), language, space: undefined };
+      const opened: Database = {
+        client,
+        names,
+        installation: await migrate(client, names),
+        language,
+        written: new RecentKeys(),
+        space: undefined,
+      };
       opened.space = await currentSpace(opened);
       if (rls !== false) await secure(opened);
       return opened;
@@ -78,7 +85,7 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
     const { table } = names;
     const tables = [table.conversations, table.conversation_owners, table.messages, table.search, table.outbox];
     if (opened.space !== undefined) tables.push(opened.space.table);
-    await client.execute(securitySql(names, tables, role));
+    await forcePolicies(client, names, tables, role);
   }
 
   /** The database as this scope may see it. */
