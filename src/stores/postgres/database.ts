@@ -43,7 +43,8 @@ export function knownLanguage(database: Database, language: string): string {
 
 /** SQL: a timestamp as epoch milliseconds. Independent of DateStyle and time zone settings. */
 export function epochMs(column: string): string {
-  return `(extract(epoch FROM ${column}) * 1000)::float8`;
+  // Not extract(): it computes in numeric, several times as slow.
+  return `round(date_part('epoch', ${column}) * 1000)`;
 }
 
 /** SQL: the timestamp of a parameter that holds epoch milliseconds. */

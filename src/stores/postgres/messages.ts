@@ -22,7 +22,7 @@ export interface MessageRow {
 }
 
 /** SQL: the columns of a message `m`, named as {@link MessageRow} has them. */
-export const messageColumns = `m.message_id AS id, m.conversation_id AS "conversationId", m.user_id AS "userId", m.seq, m.role, m.name, m.type, m.content, m.parts::text AS parts, m.metadata::text AS metadata, m.tool_ids AS "toolIds", ${epochMs("m.created_at")} AS "createdAt"`;
+export const messageColumns = `m.message_id AS id, m.conversation_id AS "conversationId", m.user_id AS "userId", m.seq, m.role, m.name, m.type, m.content, m.parts, m.metadata, m.tool_ids AS "toolIds", ${epochMs("m.created_at")} AS "createdAt"`;
 
 export function toMessage(row: MessageRow): Message {
   return {
@@ -34,7 +34,7 @@ export function toMessage(row: MessageRow): Message {
     name: row.name ?? undefined,
     content: row.content,
     parts: decodeParts(row.parts),
-    metadata: JSON.parse(row.metadata),
+    metadata: row.metadata === "{}" ? {} : JSON.parse(row.metadata),
     createdAt: new Date(row.createdAt),
   };
 }

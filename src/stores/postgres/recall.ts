@@ -182,7 +182,7 @@ function recallSql(database: Database, query: RecallQuery, plan: Plan, scopeRows
 )`,
     `signals AS (
   SELECT *, COALESCE(sum(base) FILTER (WHERE place <= 2) OVER (PARTITION BY user_id, conversation_id), 0) / 2 AS prior,
-    exp(-ln(2) * GREATEST(extract(epoch FROM ${fromEpochMs(parameters.add(query.now.getTime(), "float8"))} - created_at)::float8, 0) / (86400 * ${weigh(query.recencyHalfLifeDays)})) AS recency
+    exp(-ln(2) * GREATEST(date_part('epoch', ${fromEpochMs(parameters.add(query.now.getTime(), "float8"))} - created_at), 0) / (86400 * ${weigh(query.recencyHalfLifeDays)})) AS recency
   FROM placed
 )`,
     `top AS MATERIALIZED (
