@@ -1,6 +1,9 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { modelServer } from "./model-server.ts";
 import { cli, newDirectory, startCli } from "./run-cli.ts";
+
+// Each command is a process that starts an embedded Postgres: on a busy machine some seconds each.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 const introduction = "My name is Priya and I'm building a Rust compiler for embedded targets.";
 const question = "Do you remember what project I'm working on?";

@@ -3,8 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { cli, newDirectory, startCli } from "./run-cli.ts";
+
+// Each command is a process that starts an embedded Postgres: on a busy machine some seconds each.
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 const lines = [
   {

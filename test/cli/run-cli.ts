@@ -31,15 +31,19 @@ export function newDirectory(): string {
 }
 
 /** Starts the command line as its own process, killed after the test if it still runs. */
-export function startCli(args: readonly string[], { cwd, env = {} }: CliOptions): ChildProcessWithoutNullStreams {
-  const child = spawn(process.execPath, [...stripTypes, main, ...args], { cwd, env: { ...neutralEnvironment(), ...env } });
+export function startCli(args: readonly string[], options: CliOptions): ChildProcessWithoutNullStreams {
+  const child = spawnCli(args, options);
   onTestFinished(() => void child.kill("SIGKILL"));
   return child;
 }
 
+function spawnCli(args: readonly string[], { cwd, env = {} }: CliOptions): ChildProcessWithoutNullStreams {
+  return spawn(process.execPath, [...stripTypes, main, ...args], { cwd, env: { ...neutralEnvironment(), ...env } });
+}
+
 /** Runs the command line to its end. */
 export async function cli(args: readonly string[], options: CliOptions): Promise<CliResult> {
-  const child = startCli(args, options);
+  const child = spawnCli(args, options);
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {

@@ -18,21 +18,23 @@ export function addWorker(program: Command): void {
     .option("--once", "end when nothing is owed any more")
     .action(async (_own: unknown, command: Command) => {
       const flags = command.optsWithGlobals<WorkerFlags>();
+      // From the beginning: a signal that comes early shall close the memory too.
+      const stopped = flags.once ? undefined : stopSignal();
       await withMemory(flags, flags.once ? "manual" : "background", async (memory) => {
         await memory.ready();
         const { embedding, owed } = await memory.stats();
         note(
           `Embedding with ${embedding?.model ?? "no model: words alone"}; ${count(owed.pending, "message")} to do.${flags.once ? "" : " Ctrl-C ends it."}`,
         );
-        if (flags.once) await memory.flush();
-        else await reportUntilStopped(async () => (await memory.stats()).owed.pending);
+        if (stopped === undefined) await memory.flush();
+        else await reportUntil(stopped, async () => (await memory.stats()).owed.pending);
         if (flags.json) await printJson(await memory.stats());
       });
     });
 }
 
-/** Waits for SIGINT or SIGTERM; the timer keeps the process alive meanwhile. */
-async function reportUntilStopped(pending: () => Promise<number>): Promise<void> {
+/** Says how much is left while it waits; the timer keeps the process alive meanwhile. */
+async function reportUntil(stopped: Promise<unknown>, pending: () => Promise<number>): Promise<void> {
   let last: number | undefined;
   const report = async () => {
     const now = await pending();
@@ -40,6 +42,6 @@ async function reportUntilStopped(pending: () => Promise<number>): Promise<void>
     last = now;
   };
   const timer = setInterval(() => void report().catch(() => {}), reportMs);
-  await stopSignal();
+  await stopped;
   clearInterval(timer);
 }
