@@ -4,7 +4,7 @@ import type { MessageInput, MessageInputObject } from "../../domain/message.ts";
 import { encodeParts } from "../../domain/parts-codec.ts";
 import type { NewMessage } from "../../domain/session-store.ts";
 import { encodeMetadata, parseTime } from "../validate.ts";
-import { plainText } from "./plain-text.ts";
+import { plainText, storableText } from "./plain-text.ts";
 import { toolExchange } from "./tool-ids.ts";
 
 /** Long enough for any id in use. */
@@ -36,9 +36,7 @@ function normalizeMessage(input: MessageInput, at: string, now: Date): NewMessag
   validateId(`${at}.role`, role);
   if (name !== undefined && name !== null) validateId(`${at}.name`, name);
   const parts = payload(input, at);
-  const text = (Array.isArray(input.parts) && typeof input.content === "string" ? input.content : plainText(parts))
-    .replaceAll("\0", " ")
-    .toWellFormed();
+  const text = storableText(Array.isArray(input.parts) && typeof input.content === "string" ? input.content : plainText(parts));
   const exchange = toolExchange(role, parts);
   return {
     id,
@@ -49,7 +47,8 @@ function normalizeMessage(input: MessageInput, at: string, now: Date): NewMessag
     metadataJson: encodeMetadata(`${at}.metadata`, input.metadata),
     type: exchange.type,
     toolIds: exchange.ids,
-    createdAt: parseTime(`${at}.createdAt`, input.createdAt ?? writtenAt(input.metadata)) ?? now,
+    createdAt:
+      parseTime(`${at}.createdAt`, input.createdAt ?? undefined) ?? parseTime(`${at}.metadata.createdAt`, writtenAt(input.metadata)) ?? now,
     importance: importance(input, at),
     embedding: embedding(input, at),
   };
@@ -65,7 +64,7 @@ function payload(input: MessageInputObject, at: string): readonly unknown[] {
   if (typeof content === "string") return openAiToolParts(input, [{ type: "text", text: content }]);
   if (Array.isArray(content)) return openAiToolParts(input, content);
   // OpenAI's assistant messages that only call tools have `content: null`.
-  if ("tool_calls" in input) return openAiToolParts(input, []);
+  if (Array.isArray((input as { tool_calls?: unknown }).tool_calls)) return openAiToolParts(input, []);
   throw new InvalidArgumentError(at, "has neither content nor parts");
 }
 
@@ -74,14 +73,16 @@ function openAiToolParts(input: MessageInputObject, parts: readonly unknown[]): 
   const { tool_calls: calls, tool_call_id: answered } = input as { tool_calls?: unknown; tool_call_id?: unknown };
   if (typeof answered === "string") return [{ type: "tool-result", toolCallId: answered, output: input.content }];
   if (!Array.isArray(calls)) return parts;
-  return [...parts, ...calls.map((call: { id?: unknown }) => ({ type: "tool-call", toolCallId: call.id, call }))];
+  return [...parts, ...calls.map((call: { id?: unknown } | null) => ({ type: "tool-call", toolCallId: call?.id, call }))];
 }
 
 function encodePayload(parts: readonly unknown[], at: string): string {
   try {
     return encodeParts(parts);
   } catch (error) {
-    throw new InvalidArgumentError(`${at}.parts`, "cannot be written as JSON: they are cyclic or hold a BigInt", { cause: error });
+    throw new InvalidArgumentError(`${at}.parts`, "cannot be written as JSON: they are cyclic, nested too deeply or hold a BigInt", {
+      cause: error,
+    });
   }
 }
 
@@ -93,17 +94,25 @@ function writtenAt(metadata: unknown): Date | string | number | undefined {
 
 function importance(input: MessageInputObject, at: string): number | null {
   const { importance } = input;
-  if (importance === undefined) return null;
-  if (!(importance >= 0 && importance <= 1)) throw new InvalidArgumentError(`${at}.importance`, "must be a number from 0 to 1");
+  if (importance === undefined || importance === null) return null;
+  if (typeof importance !== "number" || !(importance >= 0 && importance <= 1))
+    throw new InvalidArgumentError(`${at}.importance`, "must be a number from 0 to 1");
   return importance;
 }
 
 function embedding(input: MessageInputObject, at: string): Float32Array | null {
-  if (input.embedding === undefined) return null;
-  const vector = Float32Array.from(input.embedding);
-  if (vector.length === 0 || vector.some((value) => !Number.isFinite(value)))
-    throw new InvalidArgumentError(`${at}.embedding`, "must hold finite numbers");
+  const { embedding } = input;
+  if (embedding === undefined || embedding === null) return null;
+  const vector = isNumbers(embedding) ? Float32Array.from(embedding) : undefined;
+  if (vector === undefined || vector.length === 0 || vector.some((value) => !Number.isFinite(value)))
+    throw new InvalidArgumentError(`${at}.embedding`, "must be a list of finite numbers, at least one");
   return vector;
+}
+
+/** Not by `instanceof`, which a Float32Array of another realm (a test runner's, a worker's) does not pass. */
+function isNumbers(value: unknown): value is ArrayLike<number> {
+  if (!Array.isArray(value) && !ArrayBuffer.isView(value)) return false;
+  return Array.prototype.every.call(value, (item) => typeof item === "number");
 }
 
 /**

@@ -4,9 +4,21 @@
  */
 export function plainText(parts: readonly unknown[]): string {
   return parts
+    .flatMap(spoken)
     .map(partText)
     .filter((text) => text !== "")
     .join("\n");
+}
+
+/** Text as a `text` column takes it: a space for NUL, U+FFFD for half of a surrogate pair. */
+export function storableText(text: string): string {
+  return text.replaceAll("\0", " ").toWellFormed();
+}
+
+/** What a user says while an answer is under way is one part of the answer, with parts of its own (AI SDK 7). */
+function spoken(part: unknown): readonly unknown[] {
+  const { type, parts } = (part ?? {}) as { type?: unknown; parts?: unknown };
+  return type === "steering-message" && Array.isArray(parts) ? parts : [part];
 }
 
 function partText(part: unknown): string {

@@ -1,3 +1,5 @@
+import { storableText } from "./plain-text.ts";
+
 /** A message's part in tool exchanges: which calls it leaves open, or which results it brings. */
 export interface ToolExchange {
   readonly type: "text" | "tool-call" | "tool-result";
@@ -16,10 +18,12 @@ export function toolExchange(role: string, parts: readonly unknown[]): ToolExcha
   for (const part of parts) {
     const tool = toolPart(part);
     if (tool === undefined) continue;
+    // The parts keep the id to the letter; a call and its result are cleaned alike, so they still meet.
+    const id = storableText(tool.id);
     if (tool.isCall) hasCalls = true;
     // A call and its result in one message are complete.
-    if (tool.isCall && !tool.isResult && !results.delete(tool.id)) calls.add(tool.id);
-    if (tool.isResult && !tool.isCall && !calls.delete(tool.id)) results.add(tool.id);
+    if (tool.isCall && !tool.isResult && !results.delete(id)) calls.add(id);
+    if (tool.isResult && !tool.isCall && !calls.delete(id)) results.add(id);
   }
   const ids = [...[...calls].map((id) => `call:${id}`), ...[...results].map((id) => `result:${id}`)];
   const type = calls.size > 0 ? "tool-call" : results.size > 0 || role === "tool" ? "tool-result" : hasCalls ? "tool-call" : "text";
@@ -36,8 +40,10 @@ function toolPart(part: unknown): { readonly id: string; readonly isCall: boolea
   if (type === "tool_use" && typeof id === "string") return { id, isCall: true, isResult: false };
   if (type === "tool_result" && typeof answered === "string") return { id: answered, isCall: false, isResult: true };
   if (typeof toolCallId !== "string") return undefined;
-  if (type === "tool-result") return { id: toolCallId, isCall: false, isResult: true };
-  if (type === "tool-call") return { id: toolCallId, isCall: true, isResult: false };
+  // Parts of a UIMessage have a state, and their tool may well be named "call" or "result".
+  const isModelPart = typeof state !== "string";
+  if (isModelPart && type === "tool-result") return { id: toolCallId, isCall: false, isResult: true };
+  if (isModelPart && type === "tool-call") return { id: toolCallId, isCall: true, isResult: false };
   if (type === "dynamic-tool" || type.startsWith("tool-"))
     return { id: toolCallId, isCall: true, isResult: !openStates.has(state as string) };
   return undefined;
