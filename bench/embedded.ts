@@ -12,11 +12,11 @@ import { embeddedWrites, type WriteSizes } from "./writes.ts";
 const run = promisify(execFile);
 const script = fileURLToPath(new URL("first-recall.ts", import.meta.url));
 
-/** From the start of a process to its first answer, three times each. */
-export async function firstRecalls(): Promise<Result[]> {
+/** From the start of a process to its first answer; the median of so many processes each. */
+export async function firstRecalls(processes: number): Promise<Result[]> {
   const fresh: number[] = [];
   const existing: number[] = [];
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < processes; round++) {
     await inDirectory(async (directory) => {
       const dataDir = join(directory, "data");
       fresh.push(Number((await run(process.execPath, [script, dataDir, "new"])).stdout));

@@ -32,13 +32,13 @@ const wants = (name: string) => wanted.includes(name);
 const say = (line: string) => console.error(`… ${line}`);
 
 const sizes = values.quick
-  ? { rounds: 2, appends: 100, appendsPerWriter: 20, bulkConversations: 4, rows: 10_000, calls: 50, queries: 50 }
-  : { rounds: 7, appends: 200, appendsPerWriter: 100, bulkConversations: 10, rows: 100_000, calls: 100, queries: 200 };
+  ? { processes: 1, rounds: 2, appends: 50, appendsPerWriter: 10, bulkConversations: 2, rows: 5_000, calls: 50, queries: 30 }
+  : { processes: 3, rounds: 7, appends: 200, appendsPerWriter: 100, bulkConversations: 10, rows: 100_000, calls: 100, queries: 200 };
 
 const results: Result[] = [];
 if (wants("open")) {
   say("embedded");
-  results.push(...(await firstRecalls()), ...(await embeddedAppends(sizes)));
+  results.push(...(await firstRecalls(sizes.processes)), ...(await embeddedAppends(sizes)));
 }
 if (values.url === "") say("no server: give --url or set UNFORGET_TEST_POSTGRES_URL; only embedded figures follow");
 else {
