@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { buildProgram } from "../../src/cli/program.ts";
-import { cli, newDirectory } from "./run-cli.ts";
+import { cli, newDirectory, stripTypes } from "./run-cli.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const files = readdirSync(new URL("../../src/cli/commands", import.meta.url)).map((file) => file.replace(".ts", ""));
@@ -55,12 +55,5 @@ test("a server that does not answer: exit code 1, what to check, and no password
 });
 
 test("docs/reference/cli.md is what the help says", () => {
-  execFileSync(
-    process.execPath,
-    [...process.execArgv.filter((flag) => flag.includes("strip-types")), "scripts/generate-cli-docs.mjs", "--check"],
-    {
-      cwd: root,
-      env: process.env,
-    },
-  );
+  execFileSync(process.execPath, [...stripTypes, "scripts/generate-cli-docs.mjs", "--check"], { cwd: root });
 });
