@@ -10,7 +10,7 @@ const randomVector = () => Float32Array.from({ length: dimensions }, () => rando
 
 describeServerEngine("postgres", "the indexed vector leg", (engine) => {
   test("finds at least 98 % of the exact nearest in a scope above the crossover, and all that is asked for of a small one", {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const memory = engine.memory({ embedding: broughtVectors("test/random", dimensions), worker: "manual" });
     const rows = Array.from({ length: exactScopeRows + 500 }, (_, index) => ({
