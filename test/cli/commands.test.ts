@@ -142,6 +142,16 @@ test("what is exported and imported elsewhere is exported the same", async () =>
   expect((await cli(["export"], { cwd: elsewhere })).stdout).toBe(first.stdout);
 });
 
+test("an import reads standard input too, and an empty export", async () => {
+  const directory = newDirectory();
+  const piped = await cli(["import", "-", "--user", "ann", "--json"], { cwd: directory, input: readFileSync(file, "utf8") });
+  expect(JSON.parse(piped.stdout)).toMatchObject({ messages: 5, users: ["ann", "bob"] });
+  expect(await cli(["import", "-"], { cwd: directory })).toMatchObject({
+    code: 0,
+    stdout: "Imported 0 messages in 0 conversations of nobody.\n",
+  });
+});
+
 test("a reader that goes away ends an export quietly", async () => {
   const directory = newDirectory();
   const many = Array.from({ length: 3_000 }, (_, index) =>

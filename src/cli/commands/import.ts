@@ -3,6 +3,7 @@ import { InvalidArgumentError, MemoryError } from "../../domain/errors.ts";
 import type { ImportedMessage } from "../../domain/memory.ts";
 import { type ImportFormat, importFormats, readImport } from "../../importers/detect.ts";
 import type { Memory } from "../../index.ts";
+import { withInputFile } from "../input-file.ts";
 import { withMemory } from "../open-memory.ts";
 import { filled } from "../option-parsers.ts";
 import { note, printJson, printLine } from "../output.ts";
@@ -19,30 +20,44 @@ export function addImport(program: Command): void {
   program
     .command("import")
     .description("read conversations in; run twice, nothing doubles")
-    .argument("<file>", "JSON lines as export writes them, conversations.json of a ChatGPT or Claude export, or LoCoMo")
+    .argument(
+      "<file>",
+      "JSON lines as export writes them, conversations.json of a ChatGPT or Claude export, or LoCoMo; - is standard input",
+    )
     .option("--user <id>", "whose memory it becomes, where the file does not say (JSON lines may, LoCoMo does)", filled)
     .addOption(new Option("--format <format>", "how the file is written").choices(["auto", ...importFormats]).default("auto"))
     .addHelpText("after", "\nThe whole file is read and checked before anything is stored.\n")
     .action(async (file: string, _own: unknown, command: Command) => {
       const flags = command.optsWithGlobals<ImportFlags>();
-      const found = await check(readImport(file, flags.format), flags.user);
-      await withMemory(flags, "manual", async (memory) => {
-        const progress = showProgress("Importing", found.messages);
-        const report = await memory
-          .import(readImport(file, flags.format), { userId: flags.user, onProgress: ({ messages }) => progress.update(messages) })
-          .finally(progress.stop);
-        const owed = await embed(memory);
-        if (flags.json) await printJson({ ...report, users: [...found.users], owed });
-        else
-          await printLine(
-            `Imported ${count(report.messages, "message")} in ${count(report.conversations, "conversation")} of ${name(found.users)}.`,
-          );
+      await withInputFile(file, async ({ path, isEmpty }) => {
+        // The export of an empty memory is an empty file.
+        const read = () => readImport(path, isEmpty ? "jsonl" : flags.format);
+        const found = await check(read(), flags.user);
+        await withMemory(flags, "manual", (memory) => store(memory, read(), found, flags));
       });
     });
 }
 
+interface Found {
+  readonly messages: number;
+  readonly users: ReadonlySet<string>;
+}
+
+async function store(memory: Memory, messages: AsyncIterable<ImportedMessage>, found: Found, flags: ImportFlags): Promise<void> {
+  const progress = showProgress("Importing", found.messages);
+  const report = await memory
+    .import(messages, { userId: flags.user, onProgress: ({ messages }) => progress.update(messages) })
+    .finally(progress.stop);
+  const owed = await embed(memory);
+  if (flags.json) await printJson({ ...report, users: [...found.users], owed });
+  else
+    await printLine(
+      `Imported ${count(report.messages, "message")} in ${count(report.conversations, "conversation")} of ${name(found.users)}.`,
+    );
+}
+
 /** A first reading: how much there is, for whom, and whether all of it can be read, before anything is stored. */
-async function check(messages: AsyncIterable<ImportedMessage>, user: string | undefined) {
+async function check(messages: AsyncIterable<ImportedMessage>, user: string | undefined): Promise<Found> {
   const users = new Set<string>();
   let total = 0;
   for await (const message of messages) {
