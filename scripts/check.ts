@@ -17,6 +17,7 @@ const checks: readonly (readonly [title: string, command: () => readonly string[
     () => [...bin("@arethetypeswrong/cli/dist/index.js"), "--pack", ".", "--profile", "esm-only", ...attwEntryPoints()],
   ],
   ["template of the embedded database", () => [...script("make-cluster-template.mjs"), "--check"]],
+  ["reference of the command line", () => [...script("generate-cli-docs.mjs"), "--check"]],
   ["docs", () => script("check-docs.ts")],
 ];
 

@@ -16,7 +16,9 @@ const versions = { pglite: version("@electric-sql/pglite"), pgvector: version("@
 if (process.argv.includes("--check")) {
   const { postgres: _, ...made } = JSON.parse(readFileSync(new URL("cluster-template.json", target), "utf8"));
   if (JSON.stringify(made) !== JSON.stringify(versions)) {
-    console.error(`the template is of ${JSON.stringify(made)}, installed is ${JSON.stringify(versions)}: run scripts/make-cluster-template.mjs`);
+    console.error(
+      `the template is of ${JSON.stringify(made)}, installed is ${JSON.stringify(versions)}: run scripts/make-cluster-template.mjs`,
+    );
     process.exit(1);
   }
   process.exit(0);
@@ -31,7 +33,9 @@ await database.exec("CHECKPOINT");
 await database.close();
 
 // Segments of the log after the current one are empty and only cost space.
-const log = readdirSync(join(cluster, "pg_wal")).filter((name) => /^[0-9A-F]{24}$/.test(name)).sort();
+const log = readdirSync(join(cluster, "pg_wal"))
+  .filter((name) => /^[0-9A-F]{24}$/.test(name))
+  .sort();
 for (const name of log) if (readFileSync(join(cluster, "pg_wal", name)).every((byte) => byte === 0)) rmSync(join(cluster, "pg_wal", name));
 rmSync(join(cluster, "postmaster.pid"), { force: true });
 rmSync(join(cluster, "postmaster.opts"), { force: true });
@@ -42,7 +46,11 @@ function add(folder, prefix) {
     const path = join(folder, name);
     const stat = statSync(path);
     const content = stat.isDirectory() ? Buffer.alloc(0) : readFileSync(path);
-    blocks.push(header(`${prefix}${name}`, stat.isDirectory(), content.length), content, Buffer.alloc((512 - (content.length % 512)) % 512));
+    blocks.push(
+      header(`${prefix}${name}`, stat.isDirectory(), content.length),
+      content,
+      Buffer.alloc((512 - (content.length % 512)) % 512),
+    );
     if (stat.isDirectory()) add(path, `${prefix}${name}/`);
   }
 }

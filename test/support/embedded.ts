@@ -35,7 +35,9 @@ const stripTypes = major === 22 && minor < 18 ? ["--experimental-strip-types", "
 
 /** Runs test/fixtures/embedded-process.ts, killed at the end of the test if it still runs. */
 export function otherProcess(mode: string, dataDir: string, name = "", count = 0): OtherProcess {
-  const child = spawn(process.execPath, [...stripTypes, script, mode, dataDir, name, String(count)], { stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [...stripTypes, script, mode, dataDir, name, String(count)], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   const lines: string[] = [];
   const waiting: { count: number; resolve(): void; reject(error: Error): void }[] = [];
   createInterface({ input: child.stdout }).on("line", (line) => {

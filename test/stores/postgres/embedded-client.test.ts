@@ -49,7 +49,10 @@ describe.each(["in a directory", "in memory"])("embedded client %s", (place) => 
   });
 
   test("takes vectors in binary", async () => {
-    const { rows } = await client.query({ text: "SELECT $1::vector <-> '[0,0,3]' AS distance, vector_dims($1) AS length", values: [binaryVector([0, 4, 0])] });
+    const { rows } = await client.query({
+      text: "SELECT $1::vector <-> '[0,0,3]' AS distance, vector_dims($1) AS length",
+      values: [binaryVector([0, 4, 0])],
+    });
     expect(rows).toEqual([{ distance: 5, length: 3 }]);
   });
 
@@ -130,7 +133,7 @@ describe.each(["in a directory", "in memory"])("embedded client %s", (place) => 
   test("large parameters and results pass whole", async () => {
     const text = "0123456789".repeat(500_000);
     const { rows } = await client.query({ text: "SELECT $1::text AS text, n FROM generate_series(1, 3) AS n", values: [text] });
-    expect(rows.map((row) => (row["text"] as string).length)).toEqual([5_000_000, 5_000_000, 5_000_000]);
+    expect(rows.map((row) => (row.text as string).length)).toEqual([5_000_000, 5_000_000, 5_000_000]);
   });
 });
 
@@ -206,7 +209,10 @@ test("an idle database counts its rows for the planner and cleans up after delet
   await client.query({ text: "INSERT INTO things SELECT generate_series(1, 1000)" });
   await client.query({ text: "DELETE FROM things WHERE n > 300" });
   const { rows } = await expect
-    .poll(() => client.query({ text: "SELECT reltuples AS known FROM pg_class WHERE relname = 'things'" }), { interval: 1_500, timeout: 15_000 })
+    .poll(() => client.query({ text: "SELECT reltuples AS known FROM pg_class WHERE relname = 'things'" }), {
+      interval: 1_500,
+      timeout: 15_000,
+    })
     .toMatchObject({ rows: [{ known: 300 }] })
     .then(() => client.query({ text: "SELECT vacuum_count, n_dead_tup FROM pg_stat_user_tables" }));
   expect(rows).toEqual([{ vacuum_count: 1, n_dead_tup: 0 }]);
@@ -246,7 +252,10 @@ describe("a directory that cannot be used is refused with what to do", () => {
       }
       onTestFinished(() => void execFileSync("umount", [dataDir]));
     } else chmodSync(dataDir, 0o500);
-    expect(await failure(dataDir)).toMatchObject({ code: "backend_denied", message: expect.stringContaining("check its owner and permissions") });
+    expect(await failure(dataDir)).toMatchObject({
+      code: "backend_denied",
+      message: expect.stringContaining("check its owner and permissions"),
+    });
   });
 
   test("a PostgreSQL cluster itself, one of another version, and foreign files in our place", async () => {

@@ -32,7 +32,11 @@ test("statements of the client and transactions of the lender do not mix", async
     await new Promise((resolve) => setTimeout(resolve, 50));
     await transaction.rollback();
   });
-  await Promise.all([lenders, insert(2), client.transaction((transaction) => transaction.query({ text: "INSERT INTO things VALUES (3)" }))]);
+  await Promise.all([
+    lenders,
+    insert(2),
+    client.transaction((transaction) => transaction.query({ text: "INSERT INTO things VALUES (3)" })),
+  ]);
   const failed = client.transaction(async (transaction) => {
     await transaction.query({ text: "INSERT INTO things VALUES (4)" });
     void instance.query("INSERT INTO things VALUES (5)");

@@ -1,8 +1,8 @@
 import { readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { describe, expect, test } from "vitest";
-import { embeddedClient } from "../../../src/stores/postgres/embedded/embedded-client.ts";
 import { readOwner } from "../../../src/stores/postgres/embedded/directory-lock.ts";
+import { embeddedClient } from "../../../src/stores/postgres/embedded/embedded-client.ts";
 import { closedAfterTest, newDataDir, otherProcess } from "../../support/embedded.ts";
 
 const createTables = `
@@ -24,12 +24,18 @@ describe("several processes in one directory", { timeout: 60_000 }, () => {
     for (let number = 0; number < 1_000; number += 10) {
       await Promise.all(
         Array.from({ length: 10 }, (_, index) =>
-          client.query({ name: "insert_row", text: "INSERT INTO rows (id, writer, body) VALUES ($1, 'here', '')", values: [`here-${number + index}`] }),
+          client.query({
+            name: "insert_row",
+            text: "INSERT INTO rows (id, writer, body) VALUES ($1, 'here', '')",
+            values: [`here-${number + index}`],
+          }),
         ),
       );
     }
     expect(await Promise.all(writers.map((writer) => writer.ended))).toEqual([0, 0]);
-    const { rows } = await client.query({ text: "SELECT writer, count(*), max(writes) AS writes FROM rows GROUP BY writer ORDER BY writer" });
+    const { rows } = await client.query({
+      text: "SELECT writer, count(*), max(writes) AS writes FROM rows GROUP BY writer ORDER BY writer",
+    });
     expect(rows).toEqual(["a", "b", "here"].map((writer) => ({ writer, count: 1_000, writes: 1 })));
   });
 
@@ -66,7 +72,8 @@ describe("several processes in one directory", { timeout: 60_000 }, () => {
     await client.execute(createTables);
     first.process.stdin?.write("close\n");
     const numbers = Array.from({ length: 50 }, (_, number) => number);
-    for (const number of numbers) await client.query({ text: "INSERT INTO rows (id, writer, body) VALUES ($1, 'me', '')", values: [`me-${number}`] });
+    for (const number of numbers)
+      await client.query({ text: "INSERT INTO rows (id, writer, body) VALUES ($1, 'me', '')", values: [`me-${number}`] });
     expect(await first.ended).toBe(0);
     expect((await client.query({ text: "SELECT count(*) FROM rows" })).rows).toEqual([{ count: 50 }]);
   });
@@ -115,7 +122,10 @@ describe("several processes in one directory", { timeout: 60_000 }, () => {
     await owner.printed(1);
     owner.process.kill("SIGSTOP");
     const client = closedAfterTest(embeddedClient({ dataDir, waitMs: 500 }));
-    await expect(client.query({ text: "SELECT 1" })).rejects.toMatchObject({ code: "backend_unavailable", message: expect.stringContaining("check that") });
+    await expect(client.query({ text: "SELECT 1" })).rejects.toMatchObject({
+      code: "backend_unavailable",
+      message: expect.stringContaining("check that"),
+    });
     owner.process.kill("SIGCONT");
     expect((await client.query({ text: "SELECT 1 AS one" })).rows).toEqual([{ one: 1 }]);
   });

@@ -38,7 +38,7 @@ export function housekeeper(run: (message: Uint8Array<ArrayBuffer>) => Uint8Arra
 
   function checkpointIfDue(): void {
     lastCheck = Date.now();
-    if (Number(query(logSinceCheckpoint)[0]?.["bytes"] ?? 0) > checkpointAfterBytes) query("CHECKPOINT");
+    if (Number(query(logSinceCheckpoint)[0]?.bytes ?? 0) > checkpointAfterBytes) query("CHECKPOINT");
   }
 
   /** One table at a time: whoever comes meanwhile waits for one only. */
@@ -47,7 +47,7 @@ export function housekeeper(run: (message: Uint8Array<ArrayBuffer>) => Uint8Arra
     if (!isIdle()) return;
     try {
       checkpointIfDue();
-      const sql = query(nextChore)[0]?.["sql"];
+      const sql = query(nextChore)[0]?.sql;
       if (typeof sql !== "string") return;
       query(sql);
       timer = setTimeout(doChore, idleMs);
