@@ -35,6 +35,11 @@ export function hasProviderKey(provider: string): boolean {
   return Boolean(process.env[`${provider.toUpperCase().replaceAll("-", "_")}_API_KEY`]);
 }
 
+/** Where the models of a provider are called, when the environment says so. */
+export function providerBaseUrl(provider: string): string | undefined {
+  return provider === "openai" ? readEnvironment().openaiBaseUrl : undefined;
+}
+
 let read: Environment | undefined;
 
 /**

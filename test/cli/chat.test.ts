@@ -48,9 +48,10 @@ test("a conversation goes on with what was said in it, and does not recall what 
     yield "Noted.";
   });
   const cwd = newDirectory();
-  const args = ["chat", "--user", "u", "--model", "openai/m", "--base-url", server.url, "--conversation", "c"];
-  await cli(args, { cwd, input: "The red key opens the shed.\n" });
-  await cli(args, { cwd, input: "Which key opens the shed?\n" });
+  const args = ["chat", "--user", "u", "--model", "openai/m", "--conversation", "c"];
+  const env = { OPENAI_BASE_URL: server.url };
+  await cli(args, { cwd, env, input: "The red key opens the shed.\n" });
+  await cli(args, { cwd, env, input: "Which key opens the shed?\n" });
   expect(server.calls[1]?.slice(1)).toEqual([
     { role: "user", content: "The red key opens the shed." },
     { role: "assistant", content: "Noted." },

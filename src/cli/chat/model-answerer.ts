@@ -1,6 +1,6 @@
 import { DependencyMissingError, InvalidArgumentError } from "../../domain/errors.ts";
 import { loadDependency } from "../../internal/load-dependency.ts";
-import { hasProviderKey } from "../environment.ts";
+import { hasProviderKey, providerBaseUrl } from "../environment.ts";
 import type { Answerer } from "./answerer.ts";
 import { buildPrompt, type Prompt } from "./prompt.ts";
 
@@ -20,7 +20,7 @@ interface Provider {
 export interface ModelOptions {
   /** `provider/model`, e.g. `"openai/gpt-4o-mini"`; the provider names the package `@ai-sdk/<provider>`. */
   readonly model: string;
-  /** A server that speaks the provider's protocol. @default the provider's own */
+  /** A server that speaks the provider's protocol. @default that of the environment (OPENAI_BASE_URL), else the provider's own */
   readonly baseUrl?: string | undefined;
 }
 
@@ -30,11 +30,12 @@ export interface ModelOptions {
  * @throws InvalidArgumentError when the name has no provider
  * @throws DependencyMissingError when the provider's package or `ai` is not installed
  */
-export async function modelAnswerer({ model: name, baseUrl }: ModelOptions): Promise<Answerer> {
+export async function modelAnswerer({ model: name, ...options }: ModelOptions): Promise<Answerer> {
   const [, prefix, modelId] = /^([a-z][a-z0-9-]*)\/(.+)$/.exec(name) ?? [];
   if (prefix === undefined || modelId === undefined) {
     throw new InvalidArgumentError("model", "must name a provider and a model, e.g. openai/gpt-4o-mini");
   }
+  const baseUrl = options.baseUrl ?? providerBaseUrl(prefix);
   const { streamText } = await loadDependency("chat", "ai", () => import("ai") as Promise<unknown> as Promise<AiPackage>);
   const model = makeModel(await loadProvider(prefix, baseUrl), modelId, baseUrl);
   return {

@@ -36,7 +36,12 @@ export function addChat(program: Command): void {
     .option("--conversation <id>", "go on with this conversation (default: a new one)", filled)
     .addHelpText(
       "after",
-      "\nKeys are taken from the environment or .env, e.g. OPENAI_API_KEY. Lines may be piped in. With --json it prints one\nJSON object a turn: conversation, question, answer and memories.\n",
+      `
+The provider names its package: openai is @ai-sdk/openai, to be installed with "ai". Keys are taken from the
+environment or .env, e.g. OPENAI_API_KEY. A model of Ollama: --model openai/llama3.2 --base-url http://localhost:11434/v1
+
+Lines may be piped in. With --json it prints one JSON object a turn: conversation, question, answer and memories.
+`,
     )
     .action(async (_own: unknown, command: Command) => {
       const flags = command.optsWithGlobals<ChatFlags>();
