@@ -13,8 +13,10 @@ export interface CallerEmbedderOptions {
  * vector gets the zero vector, which has no direction, and is found by its words alone.
  */
 export function callerEmbedder({ model, dimensions }: CallerEmbedderOptions): Embedder {
-  if (typeof model !== "string" || model === "") throw new InvalidArgumentError("embedding.model", "names the model your vectors come from: a string that is not empty");
-  if (!Number.isInteger(dimensions) || dimensions < 1) throw new InvalidArgumentError("embedding.dimensions", "must be a whole number of at least 1");
+  if (typeof model !== "string" || model === "")
+    throw new InvalidArgumentError("embedding.model", "names the model your vectors come from: a string that is not empty");
+  if (!Number.isInteger(dimensions) || dimensions < 1)
+    throw new InvalidArgumentError("embedding.dimensions", "must be a whole number of at least 1");
   return {
     model,
     dimensions,
