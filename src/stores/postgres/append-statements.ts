@@ -2,7 +2,7 @@ import { filterableMetadata, indexedWords, previousTurns } from "../../domain/se
 import type { AppendRequest, NewMessage } from "../../domain/session-store.ts";
 import { type Database, epochMs, fromEpochMs, knownLanguage, Parameters, statementName } from "./database.ts";
 import type { SqlStatement, SqlValue } from "./sql-client.ts";
-import { encodeVectorArray } from "./vectors.ts";
+import { encodeVector, encodeVectorArray } from "./vectors.ts";
 
 /** The requests of one call to one conversation, in order. */
 export interface ConversationAppend {
@@ -40,7 +40,7 @@ function inputs(database: Database, conversations: readonly ConversationAppend[]
   const ofTimes = (choose: (one: number, other: number) => number) =>
     conversations.map(({ messages }) => messages.map((message) => message.createdAt.getTime()).reduce((one, other) => choose(one, other)));
   const of = (read: (message: NewMessage) => string | number | null) => rows.map(({ message }) => read(message));
-  const heads = unnest(parameters, "h", {
+  const heads = rowsSql(parameters, "h", {
     tenant: ["text", ofHeads((head) => head.tenant)],
     user_id: ["text", ofHeads((head) => head.userId)],
     id: ["text", ofHeads((head) => head.conversationId)],
@@ -54,7 +54,7 @@ function inputs(database: Database, conversations: readonly ConversationAppend[]
     first_at: ["float8", ofTimes(Math.min)],
     last_at: ["float8", ofTimes(Math.max)],
   });
-  const messages = unnest(parameters, "m", {
+  const columns: Record<string, Column> = {
     conversation: ["int", rows.map((row) => row.conversation)],
     position: ["int", rows.map((row) => row.position)],
     message_id: ["text", of((message) => message.id)],
@@ -72,30 +72,47 @@ function inputs(database: Database, conversations: readonly ConversationAppend[]
     context_complete: ["boolean", rows.map(({ previous }) => previous.complete)],
     revision: ["bigint", of(() => Math.floor(Math.random() * Number.MAX_SAFE_INTEGER))],
     filterable: ["text", of((message) => filterableMetadata(message.metadataJson))],
-    ...(hasVectors
-      ? {
-          embedding: [
-            `${database.installation.vectorSchema}.vector`,
-            encodeVectorArray(
-              rows.map(({ message }) => message.embedding ?? undefined),
-              database.installation.vectorTypeId,
-            ),
-          ],
-        }
-      : {}),
-  });
+  };
+  const vectors = {
+    list: rows.map(({ message }) => message.embedding ?? undefined),
+    type: `${database.installation.vectorSchema}.vector`,
+    typeId: database.installation.vectorTypeId,
+  };
+  const messages = rowsSql(parameters, "m", columns, hasVectors ? vectors : undefined);
   const language = parameters.add(knownLanguage(database, database.language), "text");
   return { parameters, heads, messages, hasVectors, language, owesVectors: parameters.add(database.space !== undefined, "boolean") };
 }
 
-/** SQL: parallel arrays as rows, numbered by `ordinal` from 1. */
-function unnest(
-  parameters: Parameters<SqlValue>,
-  alias: string,
-  columns: Readonly<Record<string, readonly [type: string, values: SqlValue]>>,
-): string {
-  const arrays = Object.values(columns).map(([type, values]) => parameters.add(values, `${type}[]`));
-  return `unnest(${arrays.join(", ")}) WITH ORDINALITY AS ${alias}(${Object.keys(columns).join(", ")}, ordinal)`;
+/** A column of {@link rowsSql}: one value a row. Vectors are encoded by {@link rowsSql} itself. */
+type Column = readonly [type: string, values: readonly (string | number | boolean | null)[]];
+
+/**
+ * SQL: values as rows, numbered by `ordinal` from 1: parallel arrays, or plain values when there is one row, which
+ * PostgreSQL takes in faster.
+ */
+function rowsSql(parameters: Parameters<SqlValue>, alias: string, columns: Readonly<Record<string, Column>>, vectors?: Vectors): string {
+  const names = [...Object.keys(columns), ...(vectors === undefined ? [] : ["embedding"]), "ordinal"].join(", ");
+  const isSingle = Object.values(columns)[0]?.[1].length === 1;
+  const places = Object.values(columns).map(([type, values]) =>
+    isSingle ? parameters.add(values[0] ?? null, type) : parameters.add(values, `${type}[]`),
+  );
+  if (vectors !== undefined) {
+    const [only] = vectors.list;
+    places.push(
+      isSingle
+        ? parameters.add(only === undefined ? null : encodeVector(only), vectors.type)
+        : parameters.add(encodeVectorArray(vectors.list, vectors.typeId), `${vectors.type}[]`),
+    );
+  }
+  return isSingle
+    ? `(VALUES (${places.join(", ")}, 1)) AS ${alias}(${names})`
+    : `unnest(${places.join(", ")}) WITH ORDINALITY AS ${alias}(${names})`;
+}
+
+interface Vectors {
+  readonly list: readonly (Float32Array | undefined)[];
+  readonly type: string;
+  readonly typeId: number;
 }
 
 function toStatement(text: string, parameters: Parameters<SqlValue>): SqlStatement {

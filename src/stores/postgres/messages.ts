@@ -43,7 +43,7 @@ export function toMessage(row: MessageRow): Message {
  * Rows read beyond the window on its older side: they tell whether there is more, and nearly always hold the calls
  * of results the window begins with, so that closing it takes no second trip.
  */
-const lookBehind = 4;
+const lookBehind = 2;
 
 export async function listMessages(
   database: Database,
