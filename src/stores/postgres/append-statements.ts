@@ -170,7 +170,8 @@ SELECT conversation, position, place AS seq, written_at AS "createdAt" FROM land
  * Whatever the requests ask for: new conversations, new messages, and messages that are there and change.
  *
  * What is there already is looked up row by row (OFFSET 0), and everything later flows from `landed`: joining what was
- * stored with what came in took quadratic time under plans made for small batches.
+ * stored with what came in took quadratic time under plans made for small batches. IS TRUE hides conditions that would
+ * invite a planner without statistics to walk the primary key's beginning, a whole conversation a row.
  *
  * The look-up sees the statement's snapshot, which may be older than the conversation's lock. When the same message was
  * written meanwhile, its place differs from the one looked up: dividing by zero then fails the statement, and the
@@ -205,11 +206,11 @@ export function fullAppend(database: Database, conversations: readonly Conversat
   JOIN place p ON p.ordinal = m.conversation JOIN head h ON h.ordinal = m.conversation
   LEFT JOIN LATERAL (
     SELECT x.seq, x.created_at FROM ${table.messages} x
-    WHERE NOT p.is_fresh AND x.tenant = h.tenant AND x.message_id = m.message_id AND x.conversation_id = h.id AND x.user_id = h.user_id OFFSET 0
+    WHERE NOT p.is_fresh AND x.tenant = h.tenant AND x.message_id = m.message_id AND (x.conversation_id = h.id AND x.user_id = h.user_id) IS TRUE OFFSET 0
   ) e ON true
   LEFT JOIN LATERAL (
     SELECT x.entry, x.revision, x.digest FROM ${table.search} x
-    WHERE x.tenant = h.tenant AND x.conversation_id = h.id AND x.user_id = h.user_id AND x.seq = e.seq OFFSET 0
+    WHERE x.tenant = h.tenant AND x.conversation_id = h.id AND x.seq = e.seq AND (x.user_id = h.user_id) IS TRUE OFFSET 0
   ) s ON true
 ), landed AS MATERIALIZED (
   SELECT *, CASE WHEN content <> '' THEN COALESCE(old_entry, ${nextEntry(database)}) END AS entry,

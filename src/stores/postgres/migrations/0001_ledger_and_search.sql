@@ -70,7 +70,7 @@ CREATE TABLE {search} (
   words tsvector NOT NULL,
   CONSTRAINT {index:search_pkey} PRIMARY KEY (tenant, user_id, entry)
 );
-CREATE UNIQUE INDEX {index:search_message} ON {search} (tenant, conversation_id, user_id, seq);
+CREATE UNIQUE INDEX {index:search_message} ON {search} (tenant, conversation_id, seq, user_id);
 CREATE INDEX {index:search_words} ON {search} USING gin (words);
 
 CREATE TABLE {outbox} (
