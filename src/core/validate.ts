@@ -3,7 +3,8 @@ import { InvalidArgumentError } from "../domain/errors.ts";
 /** A point in time as callers write it. */
 export function parseTime(field: string, time: Date | string | number | undefined): Date | undefined {
   if (time === undefined) return undefined;
-  const date = time instanceof Date ? time : new Date(time);
+  const isTime = time instanceof Date || typeof time === "string" || typeof time === "number";
+  const date = isTime ? new Date(time) : new Date(Number.NaN);
   if (Number.isNaN(date.getTime()))
     throw new InvalidArgumentError(field, "is not a date: pass a Date, an ISO 8601 string or epoch milliseconds");
   return date;
@@ -21,12 +22,18 @@ export function parseCount(field: string, value: number | undefined, standard: n
 /** Metadata as JSON; undefined is the empty object. */
 export function encodeMetadata(field: string, metadata: unknown): string {
   if (metadata === undefined || metadata === null) return "{}";
-  if (typeof metadata !== "object" || Array.isArray(metadata)) throw new InvalidArgumentError(field, "must be a JSON object");
+  if (typeof metadata !== "object" || !isPlainObject(metadata)) throw new InvalidArgumentError(field, "must be a plain JSON object");
   try {
     return JSON.stringify(metadata);
   } catch (error) {
     throw new InvalidArgumentError(field, "cannot be written as JSON: it is cyclic or holds a BigInt", { cause: error });
   }
+}
+
+/** Not an array, Date, Map or other class: JSON would make something else of it. Objects of another realm are plain too. */
+function isPlainObject(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** Text for a column that cannot hold NUL. */

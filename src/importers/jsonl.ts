@@ -43,9 +43,12 @@ function parseLine(line: string, fail: Fail): JsonObject {
   const object = asObject(value);
   if (object === undefined) throw fail("is not a JSON object");
   // An export writes bytes, dates and URLs inside parts in coded form.
-  return line.includes("$unforget") && Array.isArray(object.parts)
-    ? { ...object, parts: decodeParts(JSON.stringify(object.parts)) }
-    : object;
+  if (!line.includes("$unforget") || !Array.isArray(object.parts)) return object;
+  try {
+    return { ...object, parts: decodeParts(JSON.stringify(object.parts)) };
+  } catch {
+    throw fail('has "parts" with a "$unforget" code that cannot be read');
+  }
 }
 
 function toMessage(line: JsonObject, fail: Fail): ImportedMessage {
