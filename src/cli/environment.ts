@@ -15,8 +15,6 @@ export interface Environment {
   readonly openaiApiKey: string | undefined;
   readonly openaiBaseUrl: string | undefined;
   readonly ollamaBaseUrl: string | undefined;
-  /** Whether unexpected errors are printed with their stack. */
-  readonly isVerbose: boolean;
   /** Values that must not be printed, whatever error they come back in. */
   readonly secrets: readonly string[];
 }
@@ -47,26 +45,26 @@ let read: Environment | undefined;
  * because the packages of model providers look for their keys there.
  */
 export function readEnvironment(): Environment {
-  read ??= (() => {
-    loadDotEnv();
-    return parse(process.env);
-  })();
+  if (read === undefined) {
+    addDotEnv(process.env, ".env");
+    read = parseEnvironment(process.env);
+  }
   return read;
 }
 
-function loadDotEnv(): void {
+/** Adds what a `.env` file sets to `variables`, and never changes what is set there, also when it is set to nothing. */
+export function addDotEnv(variables: NodeJS.ProcessEnv, file: string): void {
   let text: string;
   try {
-    text = readFileSync(".env", "utf8");
+    text = readFileSync(file, "utf8");
   } catch {
     return;
   }
-  for (const [name, value] of Object.entries(parseEnv(text))) {
-    if (process.env[name] === undefined && value !== undefined) process.env[name] = value;
-  }
+  for (const [name, value] of Object.entries(parseEnv(text))) variables[name] ??= value;
 }
 
-function parse(variables: NodeJS.ProcessEnv): Environment {
+/** @throws InvalidArgumentError for a variable that cannot be right */
+export function parseEnvironment(variables: NodeJS.ProcessEnv): Environment {
   const text = (name: string) => (variables[name] === "" ? undefined : variables[name]);
   const host = text("PG_HOST");
   return {
@@ -83,7 +81,6 @@ function parse(variables: NodeJS.ProcessEnv): Environment {
     openaiApiKey: text("OPENAI_API_KEY"),
     openaiBaseUrl: text("OPENAI_BASE_URL"),
     ollamaBaseUrl: text("OLLAMA_BASE_URL"),
-    isVerbose: text("DEBUG") !== undefined,
     secrets: Object.entries(variables).flatMap(([name, value]) =>
       isSecret(name) && value !== undefined && value.length >= 6 ? [value] : [],
     ),

@@ -15,5 +15,14 @@ export async function withMemory<Value>(
     return await use(memory, options);
   } finally {
     await memory.close();
+    await endClient(options);
   }
+}
+
+/** A client that a configuration module made is lent to the memory, which leaves it open: open, it would keep the process. */
+async function endClient({ client, sessions }: MemoryOptions): Promise<void> {
+  const lent = sessions === undefined ? client : "client" in sessions ? sessions.client : sessions;
+  if (lent === undefined || "append" in lent) return;
+  if ("end" in lent && typeof lent.end === "function") await lent.end();
+  else if ("close" in lent && typeof lent.close === "function") await lent.close();
 }

@@ -1,4 +1,3 @@
-import { readEnvironment } from "./environment.ts";
 import { reportFailure } from "./failure.ts";
 import { buildProgram } from "./program.ts";
 
@@ -9,14 +8,6 @@ export async function run(argv: readonly string[]): Promise<number> {
     await program.parseAsync(argv);
     return 0;
   } catch (error) {
-    return reportFailure(error, program.opts<{ verbose?: boolean }>().verbose === true || isDebugging());
-  }
-}
-
-function isDebugging(): boolean {
-  try {
-    return readEnvironment().isVerbose;
-  } catch {
-    return false;
+    return reportFailure(error, program.opts<{ verbose?: boolean }>().verbose === true);
   }
 }

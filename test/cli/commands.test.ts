@@ -1,12 +1,12 @@
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { type OpenDirectory, openDirectory } from "./open-directory.ts";
 import { cli, newDirectory, startCli } from "./run-cli.ts";
 
-// Each command is a process that starts an embedded Postgres: on a busy machine some seconds each.
+// Each command is a process of its own: on a busy machine some seconds each.
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 const lines = [
@@ -47,21 +47,24 @@ const lines = [
   { userId: "bob", conversation: "bob-1", id: "1", role: "user", content: "I collect lighthouses.", createdAt: "2026-04-03T08:00:00.000Z" },
 ];
 
-// One memory for all tests that only read.
+// One memory for all: the tests that write are tenants of their own.
+let directory: OpenDirectory;
 let cwd: string;
 let file: string;
 beforeAll(async () => {
-  cwd = mkdtempSync(join(tmpdir(), "unforget-test-"));
-  file = join(cwd, "messages.jsonl");
-  writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
-  const { code, stdout, stderr } = await cli(["import", file, "--user", "ann"], { cwd });
-  expect({ code, stdout, stderr }).toEqual({
-    code: 0,
-    stdout: "Imported 5 messages in 3 conversations of 2 users (ann, bob).\n",
-    stderr: "",
+  directory = await openDirectory(async (path) => {
+    cwd = path;
+    file = join(cwd, "messages.jsonl");
+    writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    const { code, stdout, stderr } = await cli(["import", file, "--user", "ann"], { cwd });
+    expect({ code, stdout, stderr }).toEqual({
+      code: 0,
+      stdout: "Imported 5 messages in 3 conversations of 2 users (ann, bob).\n",
+      stderr: "",
+    });
   });
 });
-afterAll(() => rmSync(cwd, { recursive: true, force: true }));
+afterAll(() => directory[Symbol.asyncDispose]());
 
 const json = async <Value>(...args: string[]): Promise<Value> => {
   const { code, stdout, stderr } = await cli([...args, "--json"], { cwd });
@@ -74,13 +77,23 @@ test("an import that is run twice doubles nothing, and leaves nothing to embed",
   expect(await json("stats")).toMatchObject({ messages: 5, conversations: 3, users: 2, vectors: 5, owed: { pending: 0 } });
 });
 
+test("an import that does not wait leaves the vectors to a worker; words find the messages at once", async () => {
+  const tenant = ["--tenant", "not-waiting"];
+  expect(await json("import", file, "--user", "ann", "--no-wait", ...tenant)).toMatchObject({ messages: 5, owed: 5 });
+  const found = await cli(["recall", "Pepper", "--user", "ann", "--limit", "1", ...tenant], { cwd });
+  expect(found.stdout).toContain("Pepper");
+  expect(found.stderr).toContain("unforget worker --once");
+  expect(await cli(["worker", "--once", ...tenant], { cwd })).toMatchObject({ code: 0 });
+  expect(await json("stats", ...tenant)).toMatchObject({ vectors: 5, owed: { pending: 0 } });
+});
+
 test("a bad line stops an import before anything is stored", async () => {
-  const directory = newDirectory();
-  writeFileSync(join(directory, "bad.jsonl"), `${JSON.stringify(lines[0])}\n{"conversation":"trip"}\n`);
-  const { code, stderr } = await cli(["import", "bad.jsonl", "--user", "u"], { cwd: directory });
+  const bad = join(newDirectory(), "bad.jsonl");
+  writeFileSync(bad, `${JSON.stringify(lines[0])}\n{"conversation":"trip"}\n`);
+  const { code, stderr } = await cli(["import", bad, "--user", "u", "--tenant", "bad"], { cwd });
   expect(code).toBe(2);
   expect(stderr).toContain("line 2");
-  expect(JSON.parse((await cli(["stats", "--json"], { cwd: directory })).stdout)).toMatchObject({ messages: 0 });
+  expect(await json("stats", "--tenant", "bad")).toMatchObject({ messages: 0 });
 });
 
 test("an import asks whose memory it is when the file does not say", async () => {
@@ -104,6 +117,16 @@ test("recall --json prints one array of hits of that user, also with --explain a
   const explained = await cli(["recall", "dog", "--user", "ann", "--limit", "1", "--explain", "--json"], { cwd });
   expect(JSON.parse(explained.stdout)).toHaveLength(1);
   expect(explained.stderr).toContain("plan: exact");
+});
+
+test("recall looks into one conversation, or into everybody's", async () => {
+  const conversations = async (...args: string[]) =>
+    (await json<{ conversationId: string }[]>("recall", "What do you collect? Lighthouses?", ...args)).map(
+      ({ conversationId }) => conversationId,
+    );
+  expect(new Set(await conversations("--user", "ann", "--conversation", "dog"))).toEqual(new Set(["dog"]));
+  expect(await conversations("--user", "ann", "--conversation", "bob-1")).toEqual([]);
+  expect((await conversations("--all-users"))[0]).toBe("bob-1");
 });
 
 test("recall prints rank, score, date, speaker and text for people, without control characters", async () => {
@@ -143,23 +166,20 @@ test("what is exported and imported elsewhere is exported the same", async () =>
 });
 
 test("an import reads standard input too, and an empty export", async () => {
-  const directory = newDirectory();
-  const piped = await cli(["import", "-", "--user", "ann", "--json"], { cwd: directory, input: readFileSync(file, "utf8") });
+  const args = ["import", "-", "--tenant", "piped"];
+  const piped = await cli([...args, "--user", "ann", "--json"], { cwd, input: readFileSync(file, "utf8") });
   expect(JSON.parse(piped.stdout)).toMatchObject({ messages: 5, users: ["ann", "bob"] });
-  expect(await cli(["import", "-"], { cwd: directory })).toMatchObject({
-    code: 0,
-    stdout: "Imported 0 messages in 0 conversations of nobody.\n",
-  });
+  expect(await cli(args, { cwd })).toMatchObject({ code: 0, stdout: "Imported 0 messages in 0 conversations of nobody.\n" });
 });
 
 test("a reader that goes away ends an export quietly", async () => {
-  const directory = newDirectory();
-  const many = Array.from({ length: 3_000 }, (_, index) =>
+  const tenant = ["--tenant", "many"];
+  const many = Array.from({ length: 1_000 }, (_, index) =>
     JSON.stringify({ conversation: "c", role: "user", content: `${index} ${"word ".repeat(40)}` }),
   );
-  writeFileSync(join(directory, "many.jsonl"), many.join("\n"));
-  expect(await cli(["import", "many.jsonl", "--user", "u", "--embedding", "none"], { cwd: directory })).toMatchObject({ code: 0 });
-  const child = startCli(["export"], { cwd: directory });
+  const imported = await cli(["import", "-", "--user", "u", "--embedding", "none", ...tenant], { cwd, input: many.join("\n") });
+  expect(imported).toMatchObject({ code: 0 });
+  const child = startCli(["export", ...tenant], { cwd });
   let stderr = "";
   child.stderr.on("data", (text) => {
     stderr += text;
@@ -171,11 +191,11 @@ test("a reader that goes away ends an export quietly", async () => {
 });
 
 test("erase deletes a user's memory for good and nobody else's", async () => {
-  const directory = newDirectory();
-  await cli(["import", file, "--user", "ann"], { cwd: directory });
-  const { code, stdout } = await cli(["erase", "--user", "ann", "--yes", "--compact"], { cwd: directory });
+  const tenant = ["--tenant", "erased"];
+  await cli(["import", file, "--user", "ann", "--no-wait", ...tenant], { cwd });
+  const { code, stdout } = await cli(["erase", "--user", "ann", "--yes", "--compact", ...tenant], { cwd });
   expect({ code, stdout }).toEqual({ code: 0, stdout: "Erased 4 messages in 2 conversations of user ann.\n" });
-  const rest = await cli(["export"], { cwd: directory });
+  const rest = await cli(["export", ...tenant], { cwd });
   expect(
     rest.stdout
       .split("\n")
@@ -194,32 +214,50 @@ test("doctor finds a memory well, and a fresh directory without making it", asyn
 });
 
 test("the environment, .env and a configuration file say where memory is", async () => {
-  const directory = newDirectory();
-  writeFileSync(join(directory, ".env"), `UNFORGET_DATA_DIR=${join(cwd, ".unforget")}\nUNFORGET_TENANT=other\n`);
+  const elsewhere = newDirectory();
+  writeFileSync(join(elsewhere, ".env"), `UNFORGET_DATA_DIR=${join(cwd, ".unforget")}\nUNFORGET_TENANT=other\n`);
   const count = async (args: string[], env = {}) => {
-    const { stdout } = await cli(["stats", "--json", ...args], { cwd: directory, env });
+    const { stdout } = await cli(["stats", "--json", ...args], { cwd: elsewhere, env });
     return (JSON.parse(stdout) as { messages: number }).messages;
   };
   expect(await count([])).toBe(0);
   expect(await count([], { UNFORGET_TENANT: "default" })).toBe(5);
-  writeFileSync(join(directory, "unforget.json"), '{ "tenant": "default" }');
+  writeFileSync(join(elsewhere, "unforget.json"), '{ "tenant": "default" }');
   expect(await count(["--config", "unforget.json"])).toBe(5);
 });
 
 test("migrate makes the tables, worker --once embeds what is owed, a worker ends at SIGTERM", async () => {
-  const directory = newDirectory();
-  expect(await cli(["migrate"], { cwd: directory })).toMatchObject({
+  const fresh = newDirectory();
+  expect(await cli(["migrate"], { cwd: fresh })).toMatchObject({
     code: 0,
     stdout: expect.stringContaining("up to date in the directory ./.unforget"),
   });
-  expect(await cli(["worker", "--once"], { cwd: directory })).toMatchObject({
+  expect(await cli(["worker", "--once"], { cwd: fresh })).toMatchObject({
     code: 0,
     stderr: expect.stringContaining("0 messages to do"),
   });
-  const worker = startCli(["worker"], { cwd: directory });
+  const worker = startCli(["worker"], { cwd: fresh });
   await once(worker.stderr, "data");
   worker.kill("SIGTERM");
   expect(await once(worker, "close")).toEqual([0, null]);
+});
+
+test("a client that a configuration module made does not keep the process", async () => {
+  const own = newDirectory();
+  const [pglite, pgvector] = ["@electric-sql/pglite", "@electric-sql/pglite-pgvector"].map((name) =>
+    JSON.stringify(import.meta.resolve(name)),
+  );
+  // The timer stands for the sockets of a pool: nothing but its own end stops it.
+  writeFileSync(
+    join(own, "unforget.mjs"),
+    `import { PGlite } from ${pglite}; import { vector } from ${pgvector};
+     const timer = setInterval(() => {}, 1_000);
+     class Client extends PGlite { async close() { clearInterval(timer); await super.close(); } }
+     export default { client: new Client({ extensions: { vector } }) };`,
+  );
+  const { code, stdout } = await cli(["stats", "--config", "unforget.mjs"], { cwd: own });
+  expect(code).toBe(0);
+  expect(stdout).toContain("the client of the configuration file");
 });
 
 test("the version is that of the package", async () => {

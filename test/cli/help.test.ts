@@ -34,6 +34,7 @@ test.each([
   [["no-such-command"], "unknown command"],
   [["stats", "--no-such-option"], "unknown option"],
   [["recall", "query"], "--user"],
+  [["recall", "query", "--user", "u", "--all-users"], "cannot be used with"],
   [["recall", "query", "--user", "u", "--limit", "0"], "whole number from 1 to 1000"],
   [["import", "no-such-file", "--user", "u"], "does not exist"],
   [["import", "file", "--user", "u", "--format", "csv"], "Allowed choices"],

@@ -16,7 +16,6 @@ const empty: Environment = {
   openaiApiKey: undefined,
   openaiBaseUrl: undefined,
   ollamaBaseUrl: undefined,
-  isVerbose: false,
   secrets: [],
 };
 const server = { host: "db", port: undefined, database: "agentdb", user: "agent", password: "changeme" };

@@ -49,9 +49,10 @@ export async function openChat({ memory, conversationId, answerer }: ChatOptions
 
   return {
     async ask(question, show, signal) {
-      const memories = await recall(question, signal);
-      const turn = { question, memories, history };
-      await remember("user", { content: question });
+      const earlier = history;
+      // Recalled first, or the question would find itself; kept whatever becomes of that.
+      const memories = await recall(question, signal).finally(() => remember("user", { content: question }));
+      const turn = { question, memories, history: earlier };
       let answer = "";
       let isWhole = false;
       try {

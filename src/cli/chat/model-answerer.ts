@@ -36,7 +36,9 @@ export async function modelAnswerer({ model: name, ...options }: ModelOptions): 
     throw new InvalidArgumentError("model", "must name a provider and a model, e.g. openai/gpt-4o-mini");
   }
   const baseUrl = options.baseUrl ?? providerBaseUrl(prefix);
-  const { streamText } = await loadDependency("chat", "ai", () => import("ai") as Promise<unknown> as Promise<AiPackage>);
+  // Both are named when one is missing: who lacks one mostly lacks the other.
+  const packages = `ai @ai-sdk/${prefix}`;
+  const { streamText } = await loadDependency("chat", packages, () => import("ai") as Promise<unknown> as Promise<AiPackage>);
   const model = makeModel(await loadProvider(prefix, baseUrl), modelId, baseUrl);
   return {
     isQuoting: false,

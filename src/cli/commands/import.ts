@@ -14,6 +14,7 @@ import { count } from "../text-layout.ts";
 interface ImportFlags extends GlobalFlags {
   readonly user?: string;
   readonly format: ImportFormat | "auto";
+  readonly wait: boolean;
 }
 
 export function addImport(program: Command): void {
@@ -26,6 +27,7 @@ export function addImport(program: Command): void {
     )
     .option("--user <id>", "whose memory it becomes, where the file does not say (JSON lines may, LoCoMo does)", filled)
     .addOption(new Option("--format <format>", "how the file is written").choices(["auto", ...importFormats]).default("auto"))
+    .option("--no-wait", "do not embed: leave the vectors to a worker; words find the messages at once")
     .addHelpText("after", "\nThe whole file is read and checked before anything is stored.\n")
     .action(async (file: string, _own: unknown, command: Command) => {
       const flags = command.optsWithGlobals<ImportFlags>();
@@ -48,7 +50,7 @@ async function store(memory: Memory, messages: AsyncIterable<ImportedMessage>, f
   const report = await memory
     .import(messages, { userId: flags.user, onProgress: ({ messages }) => progress.update(messages) })
     .finally(progress.stop);
-  const owed = await embed(memory);
+  const owed = flags.wait ? await embed(memory) : (await memory.stats()).owed.pending;
   if (flags.json) await printJson({ ...report, users: [...found.users], owed });
   else
     await printLine(
