@@ -1,27 +1,21 @@
-import { expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { modelServer } from "./model-server.ts";
+import { type OpenDirectory, openDirectory } from "./open-directory.ts";
 import { cli, newDirectory, startCli } from "./run-cli.ts";
 
-// Each command is a process that starts an embedded Postgres: on a busy machine some seconds each.
+// Each command is a process of its own: on a busy machine some seconds each.
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 const introduction = "My name is Priya and I'm building a Rust compiler for embedded targets.";
 const question = "Do you remember what project I'm working on?";
 const key = { OPENAI_API_KEY: "sk-very-secret-key" };
 
-interface Line {
-  readonly role: string;
-  readonly content: string;
-  readonly metadata?: Readonly<Record<string, unknown>>;
-}
-
-async function storedMessages(cwd: string): Promise<Line[]> {
-  const { stdout } = await cli(["export"], { cwd });
-  return stdout
-    .split("\n")
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as Line);
-}
+// Each test is another user.
+let directory: OpenDirectory;
+beforeAll(async () => {
+  directory = await openDirectory();
+});
+afterAll(() => directory[Symbol.asyncDispose]());
 
 test("with a model, a new process knows what was said in the one before", async () => {
   const server = await modelServer(async function* (messages) {
@@ -37,18 +31,22 @@ test("with a model, a new process knows what was said in the one before", async 
   const second = await cli(args, { cwd, env: key, input: `${question}\n` });
   expect(second).toMatchObject({ code: 0, stdout: "Agent: Yes, a Rust compiler.\n" });
   expect(server.calls).toHaveLength(2);
-  expect(server.calls[1]?.find(({ role }) => role === "system")?.content).not.toContain("Rust");
-  expect((await storedMessages(cwd)).map(({ content }) => content).sort()).toEqual(
-    [introduction, "A fascinating project!", question, "Yes, a Rust compiler."].sort(),
-  );
+  const [system, memories, last] = server.calls[1] ?? [];
+  expect(system).toMatchObject({ role: "system", content: expect.not.stringContaining("Rust") });
+  expect(memories?.role).toBe("user");
+  expect(memories?.content).toMatch(/^<memories>\n\{"date":"20.*"speaker":"user","text":"My name is Priya .*\}\n<\/memories>$/s);
+  expect(last).toEqual({ role: "user", content: question });
+  const { stdout } = await cli(["export"], { cwd });
+  for (const said of [introduction, "A fascinating project!", question, "Yes, a Rust compiler."])
+    expect(stdout).toContain(JSON.stringify(said));
 });
 
 test("a conversation goes on with what was said in it, and does not recall what the model sees anyway", async () => {
   const server = await modelServer(async function* () {
     yield "Noted.";
   });
-  const cwd = newDirectory();
-  const args = ["chat", "--user", "u", "--model", "openai/m", "--conversation", "c"];
+  const cwd = directory.path;
+  const args = ["chat", "--user", "goes-on", "--model", "openai/m", "--conversation", "c"];
   const env = { OPENAI_BASE_URL: server.url };
   await cli(args, { cwd, env, input: "The red key opens the shed.\n" });
   await cli(args, { cwd, env, input: "Which key opens the shed?\n" });
@@ -60,8 +58,8 @@ test("a conversation goes on with what was said in it, and does not recall what 
 });
 
 test("without a model it quotes what it recalls, says so, and does not recall its quotes", async () => {
-  const cwd = newDirectory();
-  const args = ["chat", "--user", "priya"];
+  const cwd = directory.path;
+  const args = ["chat", "--user", "quoted"];
   const first = await cli(args, { cwd, input: `${introduction}\nexit\n` });
   expect(first).toMatchObject({ code: 0, stdout: "Agent: I remember nothing about that.\n" });
   expect(first.stderr).toContain("There is no model");
@@ -75,16 +73,38 @@ test("without a model it quotes what it recalls, says so, and does not recall it
 
 test("a model that fails ends a piped chat with 1; the question is kept and the key is not shown", async () => {
   const server = await modelServer(() => 401);
-  const cwd = newDirectory();
-  const result = await cli(["chat", "--user", "u", "--model", "openai/m", "--base-url", server.url], {
-    cwd,
+  const result = await cli(["chat", "--user", "refused", "--model", "openai/m", "--base-url", server.url], {
+    cwd: directory.path,
     env: key,
     input: "Are you there?\n",
   });
   expect(result).toMatchObject({ code: 1, stdout: "" });
   expect(result.stderr).toContain("unforget: no: ***");
   expect(result.stderr).not.toContain(key.OPENAI_API_KEY);
-  expect(await storedMessages(cwd)).toMatchObject([{ role: "user", content: "Are you there?" }]);
+  expect(await directory.stored("refused")).toMatchObject([{ role: "user", content: "Are you there?" }]);
+});
+
+test("a server that breaks off in the middle of an answer: the question is kept, and the answer as far as it was shown", async () => {
+  const isShown = Promise.withResolvers<void>();
+  const server = await modelServer(async function* () {
+    yield "It begins";
+    await isShown.promise;
+    throw new Error("broken off");
+  });
+  const child = startCli(["chat", "--user", "broken", "--model", "openai/m", "--base-url", server.url], { cwd: directory.path, env: key });
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  child.stdout.setEncoding("utf8").on("data", (text: string) => text.includes("begins") && isShown.resolve());
+  child.stdin.end("Go on.\n");
+  expect(await new Promise((resolve) => child.once("close", resolve))).toBe(1);
+  expect(stderr).toContain("unforget: ");
+  expect(stderr).not.toMatch(/^\s+at /m);
+  expect(await directory.stored("broken")).toMatchObject([
+    { role: "user", content: "Go on." },
+    { role: "assistant", content: "It begins", metadata: { interrupted: true } },
+  ]);
 });
 
 test("an answer that is stopped is kept as far as it was shown", async () => {
@@ -92,15 +112,14 @@ test("an answer that is stopped is kept as far as it was shown", async () => {
     yield "The beginning";
     await new Promise(() => {});
   });
-  const cwd = newDirectory();
-  const child = startCli(["chat", "--user", "u", "--model", "openai/m", "--base-url", server.url], { cwd, env: key });
+  const child = startCli(["chat", "--user", "stopped", "--model", "openai/m", "--base-url", server.url], { cwd: directory.path, env: key });
   child.stdin.write("Tell me a story.\n");
   await new Promise<void>((resolve) =>
     child.stdout.setEncoding("utf8").on("data", (text: string) => text.includes("beginning") && resolve()),
   );
   child.kill("SIGINT");
   expect(await new Promise((resolve) => child.once("close", resolve))).toBe(0);
-  expect(await storedMessages(cwd)).toMatchObject([
+  expect(await directory.stored("stopped")).toMatchObject([
     { role: "user", content: "Tell me a story." },
     { role: "assistant", content: "The beginning", metadata: { interrupted: true } },
   ]);

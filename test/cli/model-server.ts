@@ -14,7 +14,7 @@ export interface ModelServer {
   readonly calls: readonly (readonly ChatMessage[])[];
 }
 
-/** What the model says: pieces, which may wait in between; an error status instead. */
+/** What the model says: pieces, which may wait in between, and when they throw the connection is cut; an error status instead. */
 export type Reply = (messages: readonly ChatMessage[]) => AsyncIterable<string> | number;
 
 /** A server on this machine that speaks OpenAI's streaming chat completions, closed after the test. */
@@ -36,7 +36,12 @@ export async function modelServer(reply: Reply): Promise<ModelServer> {
       response.write(
         `data: ${JSON.stringify({ id: "1", object: "chat.completion.chunk", created: 1, model: "m", choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`,
       );
-    for await (const piece of said) send({ role: "assistant", content: piece }, null);
+    try {
+      for await (const piece of said) send({ role: "assistant", content: piece }, null);
+    } catch {
+      response.destroy();
+      return;
+    }
     send({}, "stop");
     response.end("data: [DONE]\n\n");
   });
