@@ -1,6 +1,3 @@
-/** Whose conversations these are. */
-export const userId = "ilse";
-
 const width = Math.max(50, Math.min(process.stdout.columns ?? 80, 100));
 const isColoured = process.stdout.isTTY === true && !process.env.NO_COLOR;
 const styled = (code: number) => (text: string) => (isColoured ? `\u001b[${code}m${text}\u001b[0m` : text);
