@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { buildProgram } from "../../src/cli/program.ts";
+import { run } from "../../src/cli/run.ts";
 import { cli, newDirectory, stripTypes } from "./run-cli.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -42,10 +43,19 @@ test.each([
   [["stats", "--embedding", "word2vec"], "say builtin"],
   [["stats", "--url", "postgres://db/a", "--data-dir", "d"], "more than one database"],
 ])("called wrongly (%j), it says so and exits with 2", async (args, message) => {
-  const { code, stdout, stderr } = await cli(args, { cwd: newDirectory() });
-  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
-  expect(stderr).toContain(message);
-  expect(stderr).not.toMatch(/^\s+at /m);
+  const stdout = vi.spyOn(process.stdout, "write").mockReturnValue(true);
+  const stderr = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+  onTestFinished(() => void vi.restoreAllMocks());
+  expect(await run([process.execPath, "unforget", ...args])).toBe(2);
+  expect(stdout).not.toHaveBeenCalled();
+  const said = stderr.mock.calls.map(([text]) => String(text)).join("");
+  expect(said).toContain(message);
+  expect(said).not.toMatch(/^\s+at /m);
+});
+
+test("the exit code is that of the process", async () => {
+  const { code, stdout, stderr } = await cli(["no-such-command"], { cwd: newDirectory() });
+  expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: "", stderr: "error: unknown command 'no-such-command'\n" });
 });
 
 test("a server that does not answer: exit code 1, what to check, and no password", async () => {
