@@ -50,6 +50,7 @@ export async function recall(core: MemoryCore, scope: StoreScope, query: string,
             words,
             language: options.language,
             vector,
+            explain: options.explain === true,
           },
           options.signal,
         );

@@ -183,6 +183,8 @@ export interface RecallQuery {
   readonly language: string | undefined;
   /** The query's vector in the current space. */
   readonly vector: Float32Array | undefined;
+  /** Whether candidates, words and dropped are wanted in the answer; else they may be left at 0 and empty. */
+  readonly explain: boolean;
 }
 
 export interface RecallRow {

@@ -16,10 +16,11 @@ const leastIndexShare = 0.02;
 
 interface AnswerRow extends MessageRow {
   readonly scopeSize: number;
-  readonly textCandidates: number;
-  readonly vectorCandidates: number;
-  readonly lexemes: readonly string[] | null;
-  readonly kept: readonly string[] | null;
+  // Only where an explanation was asked for.
+  readonly textCandidates?: number;
+  readonly vectorCandidates?: number;
+  readonly lexemes?: readonly string[] | null;
+  readonly kept?: readonly string[] | null;
   readonly score: number;
   readonly similarity: number | null;
   readonly rank: number | null;
