@@ -1,19 +1,50 @@
 // A Debian release in a directory of its own: an engine of a fixed version runs on any Linux machine and leaves the machine as it was.
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Command, run } from "./processes.ts";
 
-/** Makes sure that `directory/release` holds that Debian release with `packages` in it, and returns its path. */
-export async function debianRoot(directory: string, release: string, packages: readonly string[]): Promise<string> {
+/**
+ * Makes sure that `directory/release` holds that Debian release with `packages` in it, and returns its path. What is
+ * missing is added: engines share a root, and those that run in it go on.
+ */
+export function debianRoot(directory: string, release: string, packages: readonly string[]): Promise<string> {
   const root = join(directory, release);
-  const receipt = join(directory, `${release}.packages`);
-  const wanted = `${packages.join(" ")}\n`;
-  if (existsSync(receipt) && readFileSync(receipt, "utf8") === wanted) return root;
-  // Nothing is ever mounted here for others to see (see `inside`), so an unfinished root can be removed safely.
-  rmSync(root, { recursive: true, force: true });
-  await run(["debootstrap", "--variant=minbase", `--include=${packages.join(",")}`, release, root]);
-  writeFileSync(receipt, wanted);
-  return root;
+  const turn = (turns.get(root) ?? Promise.resolve()).then(() => addPackages(root, release, packages));
+  turns.set(
+    root,
+    turn.catch(() => undefined),
+  );
+  return turn.then(() => root);
+}
+
+/** One at a time works on a root. */
+const turns = new Map<string, Promise<unknown>>();
+
+async function addPackages(root: string, release: string, packages: readonly string[]): Promise<void> {
+  const receipt = `${root}.packages`;
+  const present = existsSync(receipt) ? readFileSync(receipt, "utf8").split(/\s+/) : undefined;
+  const missing = packages.filter((name) => !present?.includes(name));
+  if (present !== undefined && missing.length === 0) return;
+  if (present === undefined) {
+    // Nothing is ever mounted here for others to see (see `inside`), so an unfinished root can be removed safely.
+    rmSync(root, { recursive: true, force: true });
+    await run(["debootstrap", "--variant=minbase", `--include=${packages.join(",")}`, release, root]);
+  } else {
+    trustAsThisMachine(root);
+    // An engine is started by us alone, and not by its installation.
+    writeFileSync(join(root, "usr/sbin/policy-rc.d"), "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+    const steps = 'apt-get update -q; apt-get install -y -q --no-install-recommends "$@"; apt-get clean';
+    await run(inside(root, "root", ["sh", "-euc", steps, "sh", ...missing]));
+  }
+  trustAsThisMachine(root);
+  writeFileSync(receipt, `${[...(present ?? []), ...missing].join(" ").trim()}\n`);
+}
+
+/** A machine behind a proxy may have certificates of its own: package clients inside the root need them too. */
+function trustAsThisMachine(root: string): void {
+  for (const path of ["etc/ssl/certs/ca-certificates.crt", "usr/local/share/ca-certificates"]) {
+    if (existsSync(`/${path}`)) cpSync(`/${path}`, join(root, path), { recursive: true });
+  }
 }
 
 /** The mounts live in a namespace of their own and go with the process: nothing has to be unmounted, not even after `kill -9`. */
@@ -22,10 +53,10 @@ mount --rbind /dev "$1/dev"
 mount -t proc proc "$1/proc"
 root=$1 user=$2
 shift 2
-exec chroot --userspec="$user:$user" "$root" "$@"
+exec chroot --userspec="$user" "$root" "$@"
 `;
 
 /** The command line that runs `command` inside `root`. */
-export function inside(root: string, user: "root" | "postgres", command: Command): Command {
+export function inside(root: string, user: string, command: Command): Command {
   return ["unshare", "--mount", "sh", "-euc", enter, "sh", root, user, ...command];
 }

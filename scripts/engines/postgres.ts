@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFi
 import { join } from "node:path";
 import { debianRoot, inside } from "./debian-root.ts";
 import type { Engine } from "./engine.ts";
-import { alive, end, freePort, run, startDetached, until } from "./processes.ts";
+import { alive, choosePort, end, once, readPort, run, startDetached, until } from "./processes.ts";
 
 /** One role for all tests. It is a superuser, so that a test can make databases and weaker roles; its password is checked. */
 const role = "unforget";
@@ -49,10 +49,9 @@ export const pgbouncer: Engine = {
 };
 
 /** PgBouncer comes with the newer release: one root serves both, whichever engine is asked for first. */
-const trixie = (directory: string) => once("trixie", () => debianRoot(directory, "trixie", ["postgresql-17-pgvector", "pgbouncer"]));
+const trixie = (directory: string) => debianRoot(directory, "trixie", ["postgresql-17-pgvector", "pgbouncer"]);
 
-const bookworm = (directory: string) =>
-  once("bookworm", () => debianRoot(directory, "bookworm", ["postgresql-15", "gcc", "libc6-dev", "make"]));
+const bookworm = (directory: string) => debianRoot(directory, "bookworm", ["postgresql-15", "gcc", "libc6-dev", "make"]);
 
 function startServer(root: string, version: 15 | 17, settings: readonly string[]): Promise<string> {
   return once(`postgres ${version}`, async () => {
@@ -170,22 +169,4 @@ async function untilReady(root: string, home: string): Promise<void> {
   await until(answers, `an answer (the log is ${join(home, "server.log")})`);
 }
 
-/** The port of the last start when it is still free, so that URLs stay the same over restarts. */
-async function choosePort(home: string): Promise<number> {
-  const last = existsSync(join(home, "port")) ? Number(readPort(home)) : undefined;
-  const port = await freePort(last);
-  writeFileSync(join(home, "port"), `${port}\n`);
-  return port;
-}
-
-const readPort = (home: string) => readFileSync(join(home, "port"), "utf8").trim();
 const urlOf = (home: string) => url(Number(readPort(home)));
-
-const made = new Map<string, Promise<string>>();
-
-/** Engines that need the same thing at the same time wait for one making of it. */
-function once(key: string, make: () => Promise<string>): Promise<string> {
-  const making = made.get(key) ?? make();
-  made.set(key, making);
-  return making;
-}

@@ -1,7 +1,8 @@
 // Starting, watching and ending the processes of engines.
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, openSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readlinkSync, realpathSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 export type Command = readonly [program: string, ...args: string[]];
@@ -12,6 +13,7 @@ const environment = {
   HOME: "/tmp",
   LANG: "C.UTF-8",
   DEBIAN_FRONTEND: "noninteractive",
+  SSL_CERT_FILE: "/etc/ssl/certs/ca-certificates.crt",
 };
 
 /** Runs a command to its end; a failure carries the last lines of what it printed. */
@@ -32,12 +34,14 @@ export function run([program, ...args]: Command): Promise<void> {
   });
 }
 
-/** Starts a process that outlives this one. */
-export function startDetached([program, ...args]: Command, logFile: string): void {
+/** Starts a process that outlives this one, and returns its id. */
+export function startDetached([program, ...args]: Command, logFile: string): number {
   const log = openSync(logFile, "a");
   const child = spawn(program, args, { env: environment, detached: true, stdio: ["ignore", log, log], cwd: "/" });
   closeSync(log);
   child.unref();
+  if (child.pid === undefined) throw new Error(`${program} could not be started`);
+  return child.pid;
 }
 
 /** The process named by the first line of a pid file, when it is alive. A number that now belongs to a stranger does not count. */
@@ -80,4 +84,23 @@ export function freePort(preferred = 0): Promise<number> {
       server.close(() => resolve(port));
     });
   });
+}
+
+/** The port of the last start when it is still free, so that URLs stay the same over restarts. */
+export async function choosePort(home: string): Promise<number> {
+  const last = existsSync(join(home, "port")) ? Number(readPort(home)) : undefined;
+  const port = await freePort(last);
+  writeFileSync(join(home, "port"), `${port}\n`);
+  return port;
+}
+
+export const readPort = (home: string) => readFileSync(join(home, "port"), "utf8").trim();
+
+const made = new Map<string, Promise<string>>();
+
+/** Engines that need the same thing at the same time wait for one making of it. */
+export function once(key: string, make: () => Promise<string>): Promise<string> {
+  const making = made.get(key) ?? make();
+  made.set(key, making);
+  return making;
 }

@@ -5,6 +5,8 @@ const variables = {
   postgres: "UNFORGET_TEST_POSTGRES_URL",
   postgres15: "UNFORGET_TEST_POSTGRES15_URL",
   pgbouncer: "UNFORGET_TEST_PGBOUNCER_URL",
+  redis: "UNFORGET_TEST_REDIS_URL",
+  rediscluster: "UNFORGET_TEST_REDISCLUSTER_URL",
 } as const;
 
 export type ServerName = keyof typeof variables;
