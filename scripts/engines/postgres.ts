@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFi
 import { join } from "node:path";
 import { debianRoot, inside } from "./debian-root.ts";
 import type { Engine } from "./engine.ts";
-import { alive, choosePort, end, once, readPort, run, startDetached, until } from "./processes.ts";
+import { alive, choosePort, end, once, readPort, run, startDetached, succeeds, until } from "./processes.ts";
 
 /** One role for all tests. It is a superuser, so that a test can make databases and weaker roles; its password is checked. */
 const role = "unforget";
@@ -161,12 +161,7 @@ function psql(root: string, home: string, name: string, statement: string): Prom
 
 async function untilReady(root: string, home: string): Promise<void> {
   const ask = inside(root, "postgres", ["pg_isready", "-q", "-h", "127.0.0.1", "-p", readPort(home)]);
-  const answers = () =>
-    run(ask).then(
-      () => true,
-      () => false,
-    );
-  await until(answers, `an answer (the log is ${join(home, "server.log")})`);
+  await until(() => succeeds(run(ask)), `an answer (the log is ${join(home, "server.log")})`);
 }
 
 const urlOf = (home: string) => url(Number(readPort(home)));

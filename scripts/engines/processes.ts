@@ -65,6 +65,12 @@ export async function end(pidFile: string, signal: NodeJS.Signals): Promise<void
   await until(async () => alive(pidFile) !== pid, `process ${pid} to end`);
 }
 
+export const succeeds = (work: Promise<unknown>): Promise<boolean> =>
+  work.then(
+    () => true,
+    () => false,
+  );
+
 /** Waits until `check` is true, for at most a minute. */
 export async function until(check: () => Promise<boolean>, what: string): Promise<void> {
   for (let attempt = 0; attempt < 600; attempt++) {

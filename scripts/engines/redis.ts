@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { debianRoot, inside } from "./debian-root.ts";
 import type { Engine } from "./engine.ts";
-import { freePort, run } from "./processes.ts";
+import { freePort, run, succeeds, until } from "./processes.ts";
 import { runningPort, startServer, stopServer } from "./server.ts";
 
 const url = (port: number | undefined) => (port === undefined ? undefined : `redis://127.0.0.1:${port}`);
@@ -48,7 +48,8 @@ async function startCluster(root: string): Promise<void> {
   }
   const [anyNode = ""] = addresses;
   await redisCli(root, anyNode, ["--cluster", "create", ...addresses, "--cluster-yes"]);
-  await redisCli(root, anyNode, ["--cluster", "check", anyNode]);
+  const states = addresses.map((address) => `redis-cli -p ${address.split(":")[1]} cluster info | grep -q cluster_state:ok`);
+  await until(() => succeeds(run(inside(root, "redis", ["sh", "-euc", states.join("\n")]))), "the nodes to agree");
 }
 
 function startNode(root: string, name: string, options: readonly string[]): Promise<number> {
@@ -59,11 +60,7 @@ function startNode(root: string, name: string, options: readonly string[]): Prom
     name,
     user: "redis",
     command: (port) => ["redis-server", "--port", `${port}`, ...common, ...options],
-    ready: (port) =>
-      redisCli(root, `127.0.0.1:${port}`, ["ping"]).then(
-        () => true,
-        () => false,
-      ),
+    ready: (port) => succeeds(redisCli(root, `127.0.0.1:${port}`, ["ping"])),
   });
 }
 
