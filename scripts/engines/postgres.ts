@@ -5,6 +5,8 @@ import { debianRoot, inside } from "./debian-root.ts";
 import type { Engine } from "./engine.ts";
 import { alive, choosePort, end, once, readPort, run, startDetached, succeeds, until } from "./processes.ts";
 
+type Version = 15 | 17 | 18;
+
 /** One role for all tests. It is a superuser, so that a test can make databases and weaker roles; its password is checked. */
 const role = "unforget";
 const password = "unforget";
@@ -16,9 +18,9 @@ export const postgres: Engine = {
   name: "postgres",
   variable: "UNFORGET_TEST_POSTGRES_URL",
   async start(directory) {
-    return startServer(await trixie(directory), 17, ["shared_buffers = 1GB", "maintenance_work_mem = 512MB"]);
+    return startPostgres(await trixie(directory), 17, { settings: ["shared_buffers = 1GB", "maintenance_work_mem = 512MB"] });
   },
-  stop: (directory) => stopServer(join(directory, "trixie"), 17),
+  stop: (directory) => stopPostgres(join(directory, "trixie"), 17),
   running: (directory) => runningServer(join(directory, "trixie"), 17),
 };
 
@@ -28,9 +30,9 @@ export const postgres15: Engine = {
   async start(directory) {
     const [root, archive] = await Promise.all([bookworm(directory), pgvectorSource(directory)]);
     await buildPgvector(root, archive);
-    return startServer(root, 15, ["shared_buffers = 256MB", "maintenance_work_mem = 128MB"]);
+    return startPostgres(root, 15, { settings: ["shared_buffers = 256MB", "maintenance_work_mem = 128MB"] });
   },
-  stop: (directory) => stopServer(join(directory, "bookworm"), 15),
+  stop: (directory) => stopPostgres(join(directory, "bookworm"), 15),
   running: (directory) => runningServer(join(directory, "bookworm"), 15),
 };
 
@@ -53,7 +55,23 @@ const trixie = (directory: string) => debianRoot(directory, "trixie", ["postgres
 
 const bookworm = (directory: string) => debianRoot(directory, "bookworm", ["postgresql-15", "gcc", "libc6-dev", "make"]);
 
-function startServer(root: string, version: 15 | 17, settings: readonly string[]): Promise<string> {
+export interface PostgresOptions {
+  readonly settings: readonly string[];
+  /**
+   * An extension and the database it is made in. pgvector goes into a schema that no test drops; other databases are
+   * without it, for the test of a missing one.
+   */
+  readonly extension?: readonly [name: string, database: string];
+  /** How those who come over the network are recognised. */
+  readonly auth?: "scram-sha-256" | "trust";
+}
+
+/** Starts PostgreSQL of that version in `root` unless it runs, and returns its URL. */
+export function startPostgres(
+  root: string,
+  version: Version,
+  { settings, extension: [extension, extended] = ["vector", database], auth = "scram-sha-256" }: PostgresOptions,
+): Promise<string> {
   return once(`postgres ${version}`, async () => {
     const home = join(root, `srv/postgres${version}`);
     const bin = `/usr/lib/postgresql/${version}/bin`;
@@ -62,7 +80,7 @@ function startServer(root: string, version: 15 | 17, settings: readonly string[]
     if (isNew) {
       await run(inside(root, "root", ["install", "-d", "-o", "postgres", "-g", "postgres", `/srv/postgres${version}`]));
       await run(inside(root, "root", ["rm", "-rf", data]));
-      const options = ["--locale=C.UTF-8", "--encoding=UTF8", "--auth-local=trust", "--auth-host=scram-sha-256", "--username=postgres"];
+      const options = ["--locale=C.UTF-8", "--encoding=UTF8", "--auth-local=trust", `--auth-host=${auth}`, "--username=postgres"];
       await run(inside(root, "postgres", [`${bin}/initdb`, "-D", data, ...options]));
       const common = ["listen_addresses = '127.0.0.1'", "unix_socket_directories = '/tmp'", "max_connections = 200", "max_wal_size = 4GB"];
       writeFileSync(join(home, "data/postgresql.auto.conf"), [...common, ...settings, ""].join("\n"));
@@ -73,10 +91,9 @@ function startServer(root: string, version: 15 | 17, settings: readonly string[]
     }
     await untilReady(root, home);
     if (isNew) {
-      // The extension goes into a schema that no test drops; other databases are without it, for the test of a missing one.
       await psql(root, home, "postgres", `create role ${role} superuser login password '${password}'`);
       await psql(root, home, "postgres", `create database ${database} owner ${role}`);
-      await psql(root, home, database, "create extension vector");
+      await psql(root, home, extended, `create extension ${extension} cascade`);
       writeFileSync(join(home, "complete"), "");
     }
     return urlOf(home);
@@ -84,9 +101,9 @@ function startServer(root: string, version: 15 | 17, settings: readonly string[]
 }
 
 /** SIGINT is PostgreSQL's fast shutdown: sessions are ended, data is safe. */
-const stopServer = (root: string, version: 15 | 17) => end(join(root, `srv/postgres${version}/data/postmaster.pid`), "SIGINT");
+export const stopPostgres = (root: string, version: Version) => end(join(root, `srv/postgres${version}/data/postmaster.pid`), "SIGINT");
 
-function runningServer(root: string, version: 15 | 17): string | undefined {
+function runningServer(root: string, version: Version): string | undefined {
   const home = join(root, `srv/postgres${version}`);
   return alive(join(home, "data/postmaster.pid")) === undefined ? undefined : urlOf(home);
 }

@@ -7,6 +7,7 @@ const variables = {
   pgbouncer: "UNFORGET_TEST_PGBOUNCER_URL",
   redis: "UNFORGET_TEST_REDIS_URL",
   rediscluster: "UNFORGET_TEST_REDISCLUSTER_URL",
+  mongodb: "UNFORGET_TEST_MONGODB_URL",
 } as const;
 
 export type ServerName = keyof typeof variables;
