@@ -1,5 +1,6 @@
 import { readdirSync } from "node:fs";
 import { connect } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { readOwner } from "../../../src/stores/postgres/embedded/directory-lock.ts";
 import { embeddedClient } from "../../../src/stores/postgres/embedded/embedded-client.ts";
@@ -90,7 +91,7 @@ describe("several processes in one directory", { timeout: 60_000 }, () => {
       await transaction.query({ text: "UPDATE counter SET value = 7" });
       owner.process.stdin?.write("leave\n");
       await owner.printed(2);
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await setTimeout(300);
       await transaction.query({ text: "UPDATE counter SET value = value + 1" });
     });
     expect(await owner.ended).toBe(0);
@@ -121,6 +122,8 @@ describe("several processes in one directory", { timeout: 60_000 }, () => {
     const owner = otherProcess("open", dataDir);
     await owner.printed(1);
     owner.process.kill("SIGSTOP");
+    // The signal returns before the process stops; one that still greets us would then never answer.
+    await setTimeout(200);
     const client = closedAfterTest(embeddedClient({ dataDir, waitMs: 500 }));
     await expect(client.query({ text: "SELECT 1" })).rejects.toMatchObject({
       code: "backend_unavailable",
