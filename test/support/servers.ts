@@ -7,7 +7,9 @@ const variables = {
   pgbouncer: "UNFORGET_TEST_PGBOUNCER_URL",
   redis: "UNFORGET_TEST_REDIS_URL",
   rediscluster: "UNFORGET_TEST_REDISCLUSTER_URL",
+  redisearch: "UNFORGET_TEST_REDISEARCH_URL",
   mongodb: "UNFORGET_TEST_MONGODB_URL",
+  chroma: "UNFORGET_TEST_CHROMA_URL",
 } as const;
 
 export type ServerName = keyof typeof variables;
