@@ -12,9 +12,10 @@ import type { Engine } from "./engines/engine.ts";
 import { mongodb } from "./engines/mongodb.ts";
 import { pgbouncer, postgres, postgres15 } from "./engines/postgres.ts";
 import { run } from "./engines/processes.ts";
+import { qdrant } from "./engines/qdrant.ts";
 import { redis, redisCluster, redisearch } from "./engines/redis.ts";
 
-const engines: readonly Engine[] = [postgres, postgres15, pgbouncer, redis, redisCluster, redisearch, mongodb, chroma];
+const engines: readonly Engine[] = [postgres, postgres15, pgbouncer, redis, redisCluster, redisearch, mongodb, qdrant, chroma];
 const directory = resolve(process.env.UNFORGET_ENGINES_DIR ?? join(import.meta.dirname, "../.engines"));
 const [command = "start", ...names] = process.argv.slice(2);
 const chosen = engines.filter((engine) => names.length === 0 || names.includes(engine.name));
