@@ -1,6 +1,7 @@
 import { BackendError } from "../domain/errors.ts";
+import type { MemoryStore } from "../domain/memory-store.ts";
 import type { Message } from "../domain/message.ts";
-import type { AppendRequest, SessionStore } from "../domain/session-store.ts";
+import type { AppendRequest } from "../domain/session-store.ts";
 
 /** Messages that leave in one statement; a larger request leaves alone. */
 const mostMessages = 500;
@@ -24,7 +25,7 @@ export interface AppendQueue {
  * Coalesces concurrent appends: while one statement is under way, further requests gather and leave together in the
  * next. Measured: four times the throughput of 16 writers, and no queueing on one conversation's row lock.
  */
-export function appendQueue(store: SessionStore): AppendQueue {
+export function appendQueue(store: MemoryStore): AppendQueue {
   let waiting: Waiting[] = [];
   let flight: Promise<void> | undefined;
 
@@ -81,7 +82,7 @@ function takeBatch(waiting: readonly Waiting[]): { batch: Waiting[]; rest: Waiti
   return { batch, rest };
 }
 
-async function send(store: SessionStore, batch: readonly Waiting[]): Promise<void> {
+async function send(store: MemoryStore, batch: readonly Waiting[]): Promise<void> {
   try {
     const outcomes = await store.append(batch.map((entry) => entry.request));
     batch.forEach((entry, index) => {

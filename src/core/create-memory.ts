@@ -1,7 +1,8 @@
 import { InvalidArgumentError } from "../domain/errors.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { Memory, ScopedMemory, ScopeOptions } from "../domain/memory.ts";
-import type { SessionStore, StoreScope } from "../domain/session-store.ts";
+import type { MemoryStore } from "../domain/memory-store.ts";
+import type { StoreScope } from "../domain/session-store.ts";
 import { type EmbeddingChoice, resolveEmbedder } from "../embedders/resolve.ts";
 import { resolveSessionStore, type SessionsOption } from "../stores/registry.ts";
 import type { PostgresSessionStoreOptions } from "../stores/session/postgres.ts";
@@ -81,11 +82,11 @@ export function createMemory(options: MemoryOptions = {}): Memory {
   };
 }
 
-function resolveStore(sessions: SessionsOption | undefined, short: PostgresSessionStoreOptions): SessionStore {
-  if (sessions === undefined) return resolveSessionStore({ store: "postgres", ...short });
+function resolveStore(sessions: SessionsOption | undefined, short: PostgresSessionStoreOptions): MemoryStore {
+  if (sessions === undefined) return resolveSessionStore({ store: "postgres", ...short }) as MemoryStore;
   const [extra] = Object.entries(short).filter(([, value]) => value !== undefined);
   if (extra !== undefined) throw new InvalidArgumentError(extra[0], "belongs inside `sessions` when that is given");
-  return resolveSessionStore(sessions);
+  return resolveSessionStore(sessions) as MemoryStore;
 }
 
 /** The calls of one scope. An administrator's scope names no user. */

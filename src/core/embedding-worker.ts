@@ -1,12 +1,12 @@
 import type { Embedder } from "../domain/embedder.ts";
 import { EmbeddingError, MemoryError } from "../domain/errors.ts";
 import type { Logger } from "../domain/logger.ts";
+import type { EmbeddingSpace, MemoryStore, OwedItem, SettledItem } from "../domain/memory-store.ts";
 import { phraseMessage } from "../domain/phrasing.ts";
 import { contextWords } from "../domain/search-text.ts";
-import type { EmbeddingSpace, OwedItem, SessionStore, SettledItem } from "../domain/session-store.ts";
 
 export interface EmbeddingWorkerOptions {
-  readonly store: SessionStore;
+  readonly store: MemoryStore;
   /** Without one, only the words of earlier turns are added to the word index. */
   readonly embedder: Embedder | undefined;
   /** Called with the space of the first vectors made, before they are stored. */

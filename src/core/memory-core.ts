@@ -1,14 +1,14 @@
 import type { Embedder } from "../domain/embedder.ts";
 import { DimensionMismatchError, InvalidArgumentError } from "../domain/errors.ts";
 import type { Logger } from "../domain/logger.ts";
-import type { EmbeddingSpace, SessionStore } from "../domain/session-store.ts";
+import type { EmbeddingSpace, MemoryStore } from "../domain/memory-store.ts";
 import { once } from "../internal/once.ts";
 import { type AppendQueue, appendQueue } from "./append-queue.ts";
 import { type EmbeddingWorker, embeddingWorker } from "./embedding-worker.ts";
 
 /** What every handle of one memory shares. */
 export interface MemoryCore {
-  readonly store: SessionStore;
+  readonly store: MemoryStore;
   readonly embedder: Embedder | undefined;
   readonly queue: AppendQueue;
   readonly worker: EmbeddingWorker;
@@ -24,7 +24,7 @@ export interface MemoryCore {
 }
 
 export interface MemoryCoreOptions {
-  readonly store: SessionStore;
+  readonly store: MemoryStore;
   readonly embedder: Embedder | undefined;
   readonly tenant: string;
   readonly logger: Logger | undefined;

@@ -1,7 +1,8 @@
 import { EmbeddingError, InvalidArgumentError, MemoryError } from "../domain/errors.ts";
+import type { RecallAnswer, RecallRow } from "../domain/memory-store.ts";
 import { phraseQuery } from "../domain/phrasing.ts";
 import type { RecallExplanation, RecallHit, RecallLeg, RecallOptions, RecallResult, RecallWeights } from "../domain/recall.ts";
-import type { RecallAnswer, RecallRow, StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/session-store.ts";
 import { segmentWords } from "../domain/words.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { validateId } from "./messages/normalize-message.ts";
@@ -178,7 +179,7 @@ function explain(
   return {
     legs: [leg("vector", noVector), leg("text", noText)],
     plan: answer?.plan ?? "exact",
-    scopeSize: answer?.scopeSize ?? 0,
+    scopeSize: answer === undefined ? 0 : answer.scopeSize,
     model: core.embedder?.model,
     words,
     dropped: answer?.dropped ?? [],

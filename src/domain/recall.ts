@@ -93,8 +93,8 @@ export interface RecallExplanation {
   readonly legs: readonly { readonly leg: RecallLeg; readonly used: boolean; readonly reason?: string; readonly candidates: number }[];
   /** "exact": every row of the scope was scored. "index": candidates came from the vector and word indexes. */
   readonly plan: "exact" | "index";
-  /** Rows in the scope, counted up to a bound. */
-  readonly scopeSize: number;
+  /** Rows in the scope, counted up to a bound; undefined where sessions and vectors are kept apart, which do not count. */
+  readonly scopeSize: number | undefined;
   readonly model: string | undefined;
   /** The words that were searched, after stemming; `dropped` ones were too frequent to search by. */
   readonly words: readonly string[];

@@ -50,3 +50,22 @@ function cleanStrings(value: unknown): unknown {
   }
   return value;
 }
+
+/**
+ * Names what a vector was made of: it changes whenever the role, name or text of a message does. 53 bits (cyrb53, in the
+ * public domain), as two texts of one message need telling apart and no more.
+ */
+export function textRevision(message: { readonly role: string; readonly name: string | null | undefined; readonly text: string }): string {
+  let high = 0xdeadbeef;
+  let low = 0x41c6ce57;
+  for (const text of [message.role, message.name ?? "", message.text]) {
+    for (let index = 0; index <= text.length; index++) {
+      const code = index === text.length ? 0x1_0000 : text.charCodeAt(index);
+      high = Math.imul(high ^ code, 2_654_435_761);
+      low = Math.imul(low ^ code, 1_597_334_677);
+    }
+  }
+  high = Math.imul(high ^ (high >>> 16), 2_246_822_507) ^ Math.imul(low ^ (low >>> 13), 3_266_489_909);
+  low = Math.imul(low ^ (low >>> 16), 2_246_822_507) ^ Math.imul(high ^ (high >>> 13), 3_266_489_909);
+  return (4_294_967_296 * (2_097_151 & low) + (high >>> 0)).toString(36);
+}

@@ -1,33 +1,42 @@
 import type { Conversation, ConversationChanges, Page } from "./conversation.ts";
 import type { MetadataFilter } from "./filter.ts";
+import type { SessionGuarantees } from "./guarantees.ts";
 import type { MemoryHealth, MemoryStats } from "./memory.ts";
 import type { Message } from "./message.ts";
-import type { RecallKind, RecallLeg, RecallWeights } from "./recall.ts";
 
 /**
- * Where conversations and messages live, with what makes them findable and the vectors they are owed.
+ * Where conversations and messages live. A store keeps rows; the core normalises, batches, coalesces, embeds, ranks and
+ * retries.
  *
- * The core normalises, batches, coalesces, embeds and retries; a store keeps rows. Every method that takes a
- * {@link StoreScope} must treat rows of another tenant or user as absent. Nothing connects before {@link open}.
+ * Every method that takes a {@link StoreScope} must treat rows of another tenant, user or resource as absent. Ids are
+ * any text of 1 to 512 characters and are compared exactly. Nothing connects before {@link open}; what is handed in is
+ * never changed, and what is handed out may be changed by the caller. What `guarantees` declares is what the suite
+ * `unforget/testing/session-store` holds the store to.
  */
 export interface SessionStore {
-  /** Name in messages and `stats`, e.g. `"postgres"`. */
+  /** Name in messages, `stats` and `explain`, e.g. `"redis"`. */
   readonly name: string;
+  readonly guarantees: SessionGuarantees;
 
-  /** Connects and migrates; memoised, and forgotten when it fails so that the next call tries again. */
+  /** Connects and prepares; memoised, and forgotten when it fails so that the next call tries again. */
   open(signal?: AbortSignal): Promise<void>;
-  /** Lets go of what the store itself opened. Safe to call twice. */
+  /** Lets go of what the store itself opened; a lent client stays open. Safe to call twice. */
   close(): Promise<void>;
+  /** Never rejects: a backend that cannot be reached is an answer. */
   health(signal?: AbortSignal): Promise<MemoryHealth>;
-  stats(scope: StoreScope, signal?: AbortSignal): Promise<Omit<MemoryStats, "embedding" | "store">>;
+  /** How many there are; `vectors` and `owed` are the core's to add where the store does not keep vectors. */
+  stats(scope: StoreScope, signal?: AbortSignal): Promise<SessionStats>;
 
   /**
    * Stores all requests or none. Per request: its conversation is created when new and allowed, its messages get the
-   * next places in order, an id already there is updated in place, and what a worker owes is recorded, all durable on
-   * return. A request whose conversation is not this user's (or may not be created) answers `undefined` and stores nothing.
+   * next places in order, an id already there is updated in place (it keeps its place, creation time, and its importance
+   * when none is given), and what a worker owes is recorded, all durable on return. A request whose conversation is not
+   * this user's (or may not be created) answers `undefined` and stores nothing. Requests of one call to the same
+   * conversation land in their order. `updatedAt` of a conversation becomes the latest creation time of its messages.
    */
   append(requests: readonly AppendRequest[], signal?: AbortSignal): Promise<readonly (readonly Message[] | undefined)[]>;
 
+  /** @throws ConflictError when the tenant has a conversation of this id, whoever owns it */
   createConversation(conversation: NewConversation, signal?: AbortSignal): Promise<Conversation>;
   getConversation(scope: StoreScope, id: string, signal?: AbortSignal): Promise<Conversation | undefined>;
   updateConversation(scope: StoreScope, id: string, changes: ConversationChanges, signal?: AbortSignal): Promise<Conversation | undefined>;
@@ -39,7 +48,10 @@ export interface SessionStore {
   /** The newest `limit` messages that match, oldest first, widened to whole tool exchanges. `undefined`: no such conversation. */
   listMessages(scope: StoreScope, conversationId: string, query: MessageQuery, signal?: AbortSignal): Promise<Page<Message> | undefined>;
   getMessage(scope: StoreScope, conversationId: string, messageId: string, signal?: AbortSignal): Promise<Message | undefined>;
-  /** Deletes these messages, or all when `messageIds` is undefined, with all that was derived. `undefined`: no such conversation. */
+  /**
+   * Deletes these messages, or all when `messageIds` is undefined, with all that was derived; the conversation stays, and
+   * places are not given out again. How many there were; `undefined`: no such conversation.
+   */
   deleteMessages(
     scope: StoreScope,
     conversationId: string,
@@ -48,35 +60,24 @@ export interface SessionStore {
   ): Promise<number | undefined>;
   /** Messages of the scope in the order (user, conversation, seq), `limit` at a time. */
   exportMessages(scope: StoreScope, after: ExportPosition | undefined, limit: number, signal?: AbortSignal): Promise<readonly ExportRow[]>;
-  /** Deletes everything of the scope's user. */
+  /** Deletes everything of the scope: of its user, or of the tenant when it names none; of one resource when it names one. */
   erase(
     scope: StoreScope,
     options: { readonly compact: boolean },
     signal?: AbortSignal,
-  ): Promise<{ conversations: number; messages: number }>;
+  ): Promise<{ readonly conversations: number; readonly messages: number }>;
 
-  /** Ranks what the scope holds for a query; both legs, fusion and priors. */
-  recall(query: RecallQuery, signal?: AbortSignal): Promise<RecallAnswer>;
-
-  /**
-   * Makes the vectors of this model the ones that are stored and compared.
-   * @throws DimensionMismatchError when the store holds vectors of another model or length; the message names both
-   */
-  useSpace(space: EmbeddingSpace, signal?: AbortSignal): Promise<void>;
-  /**
-   * Takes work that is due, for `leaseMs`: no other worker gets it before the lease ends.
-   */
-  leaseOwed(limit: number, leaseMs: number, which: OwedChoice, signal?: AbortSignal): Promise<readonly OwedItem[]>;
-  renewOwed(items: readonly OwedItem[], leaseMs: number): Promise<void>;
-  /** Stores what was made; an item whose message was changed or deleted meanwhile is dropped. */
-  settleOwed(items: readonly SettledItem[], signal?: AbortSignal): Promise<void>;
-  /** Gives items back to be tried again at `retryAt`. */
-  failOwed(items: readonly OwedItem[], error: string, retryAt: Date): Promise<void>;
-  /** How much is owed, and when the next piece is due. */
-  owed(vectors: boolean, signal?: AbortSignal): Promise<{ readonly count: number; readonly nextDueInMs: number | undefined }>;
-  /** Does upkeep that recalls asked for, e.g. builds an index a scope has grown to need. */
+  /** Messages that something else found, in any order, in one trip; what is gone or not the scope's is left out. */
+  getMessages(scope: StoreScope, references: readonly MessageReference[], signal?: AbortSignal): Promise<readonly StoredMessage[]>;
+  /** Full text over the messages of a scope. Absent: recall works without words, and says so. */
+  searchText?(query: TextQuery, signal?: AbortSignal): Promise<TextAnswer>;
+  /** What a vector store is owed. Absent: the core keeps it in this process, and what is pending is lost with it. */
+  readonly outbox?: Outbox;
+  /** Does upkeep that takes a while, after a batch of background work. */
   maintain?(signal?: AbortSignal): Promise<void>;
 }
+
+export type SessionStats = Pick<MemoryStats, "conversations" | "messages" | "users">;
 
 /** Undefined `userId`: every user of the tenant (the administrator's handle). */
 export interface StoreScope {
@@ -158,85 +159,118 @@ export interface ExportRow {
   readonly resourceId: string;
 }
 
-/** model + dimensions + cosine: two spaces are never compared. */
-export interface EmbeddingSpace {
-  readonly model: string;
-  readonly dimensions: number;
+/** Names a message for good: ids of messages are unique within their conversation. */
+export interface MessageReference {
+  readonly userId: string;
+  readonly conversationId: string;
+  readonly messageId: string;
 }
 
-export interface RecallQuery {
+/** A message with what only ranking needs. */
+export interface StoredMessage {
+  readonly message: Message;
+  readonly resourceId: string;
+  readonly importance: number | null;
+  /** As in {@link NewMessage}. */
+  readonly toolIds: readonly string[] | null;
+}
+
+export interface TextQuery {
   readonly scope: StoreScope;
   readonly conversationId: string | undefined;
-  readonly kinds: readonly RecallKind[] | undefined;
   readonly roles: readonly string[] | undefined;
+  /** Created at or after. */
   readonly since: Date | undefined;
+  /** Created before. */
   readonly until: Date | undefined;
   readonly filter: MetadataFilter | undefined;
-  readonly limit: number;
-  readonly minSimilarity: number | undefined;
-  readonly legs: readonly RecallLeg[];
-  readonly weights: RecallWeights;
-  readonly recencyHalfLifeDays: number;
-  readonly now: Date;
-  /** The query's words, ready for the word index; empty: no text leg. */
+  /** Words of a question, separated by spaces: any of them may match, rare ones should weigh more. Never query syntax. */
   readonly words: string;
   readonly language: string | undefined;
-  /** The query's vector in the current space. */
-  readonly vector: Float32Array | undefined;
-  /** Whether candidates, words and dropped are wanted in the answer; else they may be left at 0 and empty. */
-  readonly explain: boolean;
+  /** At most so many matches. */
+  readonly limit: number;
 }
 
-export interface RecallRow {
-  readonly message: Message;
-  readonly exchange: readonly Message[];
-  readonly score: number;
-  readonly vector: number | undefined;
-  readonly text: number | undefined;
-  readonly conversation: number;
-  readonly neighbour: number;
-  readonly recency: number;
-  readonly importance: number;
-}
-
-export interface RecallAnswer {
-  readonly rows: readonly RecallRow[];
-  readonly plan: "exact" | "index";
-  readonly scopeSize: number;
-  readonly candidates: { readonly vector: number; readonly text: number };
+/** Best first. */
+export interface TextAnswer {
+  readonly matches: readonly TextMatch[];
+  /** The words searched by, after stemming, where the store tells. */
   readonly words: readonly string[];
-  readonly dropped: readonly string[];
 }
 
-/** A piece of work a worker has leased: the words of the turns before to add, a vector to make, or both. */
-export interface OwedItem {
+export interface TextMatch extends Candidate {
+  /** Above 0; comparable within one answer only. */
+  readonly rank: number;
+}
+
+/** What both legs tell of a message they found, so that ranking needs no second look. */
+export interface Candidate extends MessageReference {
+  readonly seq: number;
+  readonly createdAt: Date;
+  readonly importance: number | null;
+}
+
+/**
+ * What the vector store is owed: a vector for each message with text, and the removal of vectors whose messages were
+ * deleted. It is written in the same atomic step as the change it follows from, from the first {@link Outbox.adopt} on.
+ */
+export interface Outbox {
+  /**
+   * Names the vectors that are owed (vector store, model, dimensions). The same name again changes nothing; another one
+   * is recorded, and every message with text that is there is owed.
+   */
+  adopt(space: string, signal?: AbortSignal): Promise<void>;
+  /** Work that is due, oldest first; nobody else gets it for `leaseMs`. */
+  lease(limit: number, leaseMs: number, which: OutboxChoice, signal?: AbortSignal): Promise<readonly OutboxItem[]>;
+  renew(items: readonly OutboxItem[], leaseMs: number): Promise<void>;
+  /**
+   * Takes finished items off. Answers those of them that are owed otherwise by now: their messages were changed or
+   * deleted meanwhile. They are left as they are.
+   */
+  settle(items: readonly OutboxItem[], signal?: AbortSignal): Promise<readonly OutboxItem[]>;
+  /** Gives items back, due again at `retryAt`. */
+  fail(items: readonly OutboxItem[], error: string, retryAt: Date): Promise<void>;
+  /** Owes vectors for these messages anew; those that are gone or have no text are passed over. */
+  owe(tenant: string, references: readonly MessageReference[], signal?: AbortSignal): Promise<void>;
+  /** Of these kinds, in this scope or in all of the store. */
+  count(scope: StoreScope | undefined, kinds: readonly OutboxItem["kind"][], signal?: AbortSignal): Promise<OutboxCount>;
+}
+
+export interface OutboxChoice {
+  /** "forget" items are never held back by a failing embedding model. */
+  readonly kinds: readonly OutboxItem["kind"][];
+  /** Take what failed before, too, though its time has not come. */
+  readonly failed: boolean;
+}
+
+export type OutboxItem = OwedVector | OwedRemoval;
+
+interface OutboxItemBase {
+  /** The store's own name for it. */
+  readonly key: string;
   readonly tenant: string;
   readonly userId: string;
-  readonly entry: number;
-  /** Changes whenever the message does. */
-  readonly revision: string;
-  readonly needsVector: boolean;
-  readonly needsContext: boolean;
-  readonly role: string;
-  readonly name: string | null;
-  readonly text: string;
-  /** The turns before as `name text`, nearest first. */
-  readonly previous: readonly string[];
+  readonly conversationId: string;
   readonly attempts: number;
 }
 
-export interface SettledItem {
-  readonly item: OwedItem;
-  readonly vector: Float32Array | undefined;
-  /** Words of the previous turns for the word index; undefined when not owed. */
-  readonly context: string | undefined;
-  /** Nothing more is owed for it: also true when the text has no vector (no known word in it). */
-  readonly isDone: boolean;
+export interface OwedVector extends OutboxItemBase {
+  readonly kind: "embed";
+  readonly message: StoredMessage;
+  /** {@link textRevision} of the message when it was leased. */
+  readonly revision: string;
 }
 
-export interface OwedChoice {
-  /** Whether the worker can make vectors; without, only the words of earlier turns are taken. */
-  readonly vectors: boolean;
-  /** Take what failed before, too, though its time has not come. */
-  readonly failed: boolean;
+export interface OwedRemoval extends OutboxItemBase {
+  readonly kind: "forget";
+  /** At most 1,000. */
+  readonly messageIds: readonly string[];
+}
+
+export interface OutboxCount {
+  readonly pending: number;
+  /** Of these, tried at least once. */
+  readonly failing: number;
+  readonly lastError: string | undefined;
+  readonly nextDueInMs: number | undefined;
 }

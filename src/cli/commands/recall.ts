@@ -76,7 +76,7 @@ function explanation(explain: RecallExplanation, hits: readonly RecallHit[]): st
       ({ leg, used, reason, candidates }) =>
         `${leg}: ${used ? count(candidates, "candidate") : `not used${reason === undefined ? "" : `, ${reason}`}`}`,
     ),
-    `plan: ${plan}, ${count(scopeSize, "message")} in scope`,
+    `plan: ${plan}${scopeSize === undefined ? "" : `, ${count(scopeSize, "message")} in scope`}`,
     `model: ${model ?? "none"}`,
     `words: ${words.join(" ") || "none"}${dropped.length === 0 ? "" : ` (too frequent: ${dropped.join(" ")})`}`,
     `weights: ${Object.entries(weights)

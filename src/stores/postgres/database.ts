@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { EmbeddingSpace } from "../../domain/session-store.ts";
+import type { EmbeddingSpace } from "../../domain/memory-store.ts";
 import type { Installation } from "./migrate.ts";
 import type { Names } from "./names.ts";
 import type { SqlClient } from "./sql-client.ts";

@@ -1,4 +1,4 @@
-import type { OwedChoice, OwedItem, SettledItem } from "../../domain/session-store.ts";
+import type { OwedChoice, OwedItem, SettledItem } from "../../domain/memory-store.ts";
 import { type Database, knownLanguage, statementName } from "./database.ts";
 import { encodeVectorArray } from "./vectors.ts";
 

@@ -1,5 +1,5 @@
 import type { FilterValue, MetadataFilter } from "../../domain/filter.ts";
-import type { RecallQuery } from "../../domain/session-store.ts";
+import type { RecallQuery } from "../../domain/memory-store.ts";
 import { type CurrentSpace, type Database, fromEpochMs, knownLanguage, type Parameters } from "./database.ts";
 import { messageColumns } from "./messages.ts";
 import type { SqlValue } from "./sql-client.ts";

@@ -1,4 +1,4 @@
-import type { RecallAnswer, RecallQuery, RecallRow } from "../../domain/session-store.ts";
+import type { RecallAnswer, RecallQuery, RecallRow } from "../../domain/memory-store.ts";
 import { type Database, Parameters, statementName } from "./database.ts";
 import { completeExchanges, type MessageRow, toMessage } from "./messages.ts";
 import { type Plan, recallSql, scannedScopeRows, scopeConditions } from "./recall-statements.ts";
@@ -110,7 +110,7 @@ async function run(
   plan: Plan,
   scopeRows: number,
   signal: AbortSignal | undefined,
-): Promise<RecallAnswer> {
+): Promise<RecallAnswer & { readonly scopeSize: number }> {
   const parameters = new Parameters<SqlValue>();
   const text = recallSql(database, query, plan, scopeRows, parameters);
   const { rows } = await database.client.query<AnswerRow>({ text, name: statementName(text), values: parameters.values, signal });

@@ -1,5 +1,5 @@
 import { BackendError, DimensionMismatchError } from "../../domain/errors.ts";
-import type { EmbeddingSpace } from "../../domain/session-store.ts";
+import type { EmbeddingSpace } from "../../domain/memory-store.ts";
 import type { CurrentSpace, Database } from "./database.ts";
 import { quoteLiteral } from "./names.ts";
 import { SqlError, type SqlTransaction } from "./sql-client.ts";

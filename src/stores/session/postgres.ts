@@ -1,6 +1,7 @@
 import { BackendError, InvalidArgumentError } from "../../domain/errors.ts";
 import type { MemoryHealth } from "../../domain/memory.ts";
-import type { SessionStore, StoreScope } from "../../domain/session-store.ts";
+import type { MemoryStore } from "../../domain/memory-store.ts";
+import type { StoreScope } from "../../domain/session-store.ts";
 import { once } from "../../internal/once.ts";
 import { append } from "../postgres/append.ts";
 import {
@@ -48,7 +49,7 @@ export interface PostgresSessionStoreOptions extends PgConnectionOptions {
 }
 
 /** Conversations, messages, their search rows and vectors in PostgreSQL: a server, a lent client, or embedded (PGlite). */
-export function postgresSessionStore(options: PostgresSessionStoreOptions = {}): SessionStore {
+export function postgresSessionStore(options: PostgresSessionStoreOptions = {}): MemoryStore {
   const { schema = "unforget", tablePrefix = "", language = "english", rls = false } = options;
   const names = makeNames(schema, tablePrefix);
   const role = typeof rls === "object" ? rls.role : undefined;

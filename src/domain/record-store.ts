@@ -1,0 +1,100 @@
+import type { Page } from "./conversation.ts";
+import type { MetadataFilter } from "./filter.ts";
+import type { RecordGuarantees } from "./guarantees.ts";
+import type { MemoryHealth } from "./memory.ts";
+import type { Metadata } from "./message.ts";
+import type { StoreScope } from "./session-store.ts";
+
+/**
+ * Where typed memories live: records, facts, summaries, working memory, runs. One row is a text with data, named by
+ * (tenant, user, type, id). What a type means is the core's to say; a store keeps rows, versions and unique keys.
+ */
+export interface RecordStore {
+  readonly name: string;
+  readonly guarantees: RecordGuarantees;
+
+  open(signal?: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+  health(signal?: AbortSignal): Promise<MemoryHealth>;
+
+  /**
+   * Does all of it or nothing. Versions and keys are checked against the state all operations leave behind, so one
+   * call may free a key and give it to another record.
+   * @throws ConflictError when a version or a key is not as expected
+   */
+  write(operations: readonly RecordOperation[], signal?: AbortSignal): Promise<readonly (StoredRecord | undefined)[]>;
+  get(tenant: string, names: readonly RecordName[], signal?: AbortSignal): Promise<readonly (StoredRecord | undefined)[]>;
+  /** Records that match, in order; expired ones are not there. */
+  list(scope: StoreScope, query: RecordQuery, signal?: AbortSignal): Promise<Page<StoredRecord>>;
+  count(scope: StoreScope, query: RecordConditions, signal?: AbortSignal): Promise<number>;
+  /** Full text over name and content, best first. Absent: the core ranks by words itself. */
+  searchText?(scope: StoreScope, query: RecordTextQuery, signal?: AbortSignal): Promise<readonly RecordMatch[]>;
+  /** Deletes everything of the scope; how many there were. */
+  erase(scope: StoreScope, signal?: AbortSignal): Promise<number>;
+}
+
+export interface RecordName {
+  readonly userId: string;
+  readonly type: string;
+  readonly id: string;
+}
+
+export interface NewRecord extends RecordName {
+  readonly tenant: string;
+  readonly resourceId: string;
+  readonly conversationId: string | undefined;
+  readonly name: string | undefined;
+  /** No two records of a (tenant, user, type) have the same. */
+  readonly key: string | undefined;
+  /** The text that is searched and shown; may be empty. */
+  readonly content: string;
+  /** Anything else, to the letter. */
+  readonly data: Metadata;
+  /** Places it in lists beside its time, e.g. when a fact became true, or the first seq a summary covers. */
+  readonly position: number;
+  readonly createdAt: Date;
+  /** From then on it is not there. */
+  readonly expiresAt: Date | undefined;
+}
+
+export interface StoredRecord extends NewRecord {
+  /** 1, and one more with each change. */
+  readonly version: number;
+  readonly updatedAt: Date;
+}
+
+export type RecordOperation =
+  | {
+      readonly put: NewRecord;
+      /** The version it must have; 0: it must not be there. Undefined: whatever there is, is replaced. */
+      readonly ifVersion?: number | undefined;
+    }
+  | { readonly delete: RecordName & { readonly tenant: string }; readonly ifVersion?: number | undefined };
+
+export interface RecordConditions {
+  readonly types?: readonly string[] | undefined;
+  readonly name?: string | undefined;
+  readonly key?: string | undefined;
+  readonly conversationId?: string | undefined;
+  /** Equality on top-level fields of `data`, as `matchesFilter` has it. */
+  readonly filter?: MetadataFilter | undefined;
+}
+
+export interface RecordQuery extends RecordConditions {
+  readonly orderBy: "createdAt" | "updatedAt" | "position" | "name";
+  readonly direction: "asc" | "desc";
+  readonly limit: number;
+  readonly cursor: string | undefined;
+  readonly offset: number;
+}
+
+export interface RecordTextQuery extends RecordConditions {
+  /** As in `TextQuery` of a session store. */
+  readonly words: string;
+  readonly limit: number;
+}
+
+export interface RecordMatch {
+  readonly record: StoredRecord;
+  readonly rank: number;
+}
