@@ -21,8 +21,8 @@ interface Inputs {
   readonly hasVectors: boolean;
   /** SQL: the language of conversations that name none. */
   readonly language: string;
-  /** SQL: whether there is an embedding space to owe vectors for. */
-  readonly owesVectors: string;
+  /** SQL: whether a message is owed a vector: there is an embedding space, and the caller brought none. */
+  readonly owesVector: string;
 }
 
 function inputs(database: Database, conversations: readonly ConversationAppend[]): Inputs {
@@ -35,7 +35,8 @@ function inputs(database: Database, conversations: readonly ConversationAppend[]
       previous: previousTurns(messages, position),
     })),
   );
-  const hasVectors = database.space !== undefined && rows.some(({ message }) => message.embedding !== null);
+  const areBrought = database.space !== undefined && rows.some(({ message }) => message.embedding !== null);
+  const hasVectors = areBrought && database.space?.isExternal === false;
   const ofHeads = (read: (head: AppendRequest) => string | boolean | null) => conversations.map(({ first }) => read(first));
   const ofTimes = (choose: (one: number, other: number) => number) =>
     conversations.map(({ messages }) => messages.map((message) => message.createdAt.getTime()).reduce((one, other) => choose(one, other)));
@@ -72,6 +73,7 @@ function inputs(database: Database, conversations: readonly ConversationAppend[]
     context_complete: ["boolean", rows.map(({ previous }) => previous.complete)],
     revision: ["bigint", of(() => Math.floor(Math.random() * Number.MAX_SAFE_INTEGER))],
     filterable: ["text", of((message) => filterableMetadata(message.metadataJson))],
+    ...(areBrought ? { is_brought: ["boolean", rows.map(({ message }) => message.embedding !== null)] } : {}),
   };
   const vectors = {
     list: rows.map(({ message }) => message.embedding ?? undefined),
@@ -80,7 +82,8 @@ function inputs(database: Database, conversations: readonly ConversationAppend[]
   };
   const messages = rowsSql(parameters, "m", columns, hasVectors ? vectors : undefined);
   const language = parameters.add(knownLanguage(database, database.language), "text");
-  return { parameters, heads, messages, hasVectors, language, owesVectors: parameters.add(database.space !== undefined, "boolean") };
+  const owesVector = `${parameters.add(database.space !== undefined, "boolean")}${areBrought ? " AND NOT is_brought" : ""}`;
+  return { parameters, heads, messages, hasVectors, language, owesVector };
 }
 
 /** A column of {@link rowsSql}: one value a row. Vectors are encoded by {@link rowsSql} itself. */
@@ -134,14 +137,14 @@ function nextEntry(database: Database): string {
 /** Inserts new messages into conversations that are there; nothing else. Fails with `unique_violation` when an id is there already. */
 export function plainAppend(database: Database, conversations: readonly ConversationAppend[]): SqlStatement {
   const { table } = database.names;
-  const { parameters, heads, messages, hasVectors, language, owesVectors } = inputs(database, conversations);
+  const { parameters, heads, messages, hasVectors, language, owesVector } = inputs(database, conversations);
   const text = `WITH existing AS (
   UPDATE ${table.conversations} c SET next_seq = c.next_seq + h.count, updated_at = GREATEST(c.updated_at, ${fromEpochMs("h.last_at")})
   FROM ${heads} WHERE c.tenant = h.tenant AND c.user_id = h.user_id AND c.id = h.id AND (h.required_resource IS NULL OR c.resource_id = h.required_resource)
   RETURNING h.ordinal, c.tenant, c.user_id, c.id AS conversation_id, c.resource_id, c.language, c.next_seq - h.count AS base
 ), landed AS MATERIALIZED (
   SELECT m.*, e.tenant, e.user_id, e.conversation_id, e.resource_id, COALESCE(e.language, ${language})::regconfig AS language, e.base + m.position AS place,
-    CASE WHEN m.content <> '' THEN ${nextEntry(database)} END AS entry, ${owesVectors}${hasVectors ? " AND m.embedding IS NULL" : ""} AS needs_vector
+    CASE WHEN m.content <> '' THEN ${nextEntry(database)} END AS entry, ${owesVector} AS needs_vector
   FROM ${messages} JOIN existing e ON e.ordinal = m.conversation
 ), stored AS (
   INSERT INTO ${table.messages} (tenant, user_id, conversation_id, seq, message_id, role, name, type, content, parts, metadata, tool_ids, created_at)
@@ -179,7 +182,7 @@ SELECT conversation, position, place AS seq, written_at AS "createdAt" FROM land
  */
 export function fullAppend(database: Database, conversations: readonly ConversationAppend[]): SqlStatement {
   const { table } = database.names;
-  const { parameters, heads, messages, hasVectors, language, owesVectors } = inputs(database, conversations);
+  const { parameters, heads, messages, hasVectors, language, owesVector } = inputs(database, conversations);
   const text = `WITH head AS MATERIALIZED (
   SELECT * FROM ${heads}
 ), existing AS (
@@ -215,7 +218,7 @@ export function fullAppend(database: Database, conversations: readonly Conversat
 ), landed AS MATERIALIZED (
   SELECT *, CASE WHEN content <> '' THEN COALESCE(old_entry, ${nextEntry(database)}) END AS entry,
     CASE WHEN is_changed THEN revision ELSE old_revision END AS current_revision,
-    ${owesVectors}${hasVectors ? " AND embedding IS NULL" : ""} AS needs_vector, NOT is_fresh AND (is_update OR NOT context_complete) AS needs_context
+    ${owesVector} AS needs_vector, NOT is_fresh AND (is_update OR NOT context_complete) AS needs_context
   FROM incoming
 ), stored AS (
   INSERT INTO ${table.messages} AS s (tenant, user_id, conversation_id, seq, message_id, role, name, type, content, parts, metadata, tool_ids, created_at)

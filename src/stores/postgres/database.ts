@@ -23,6 +23,8 @@ export interface CurrentSpace extends EmbeddingSpace {
   readonly table: string;
   /** Whether the HNSW index is there: it is built when a scope has grown to need it. */
   hasIndex: boolean;
+  /** Kept by a vector store beside this database: {@link table} stays empty. */
+  readonly isExternal: boolean;
 }
 
 /** Prepared statements are named for their text, so that one name never stands for two. */

@@ -9,6 +9,9 @@ import type { SqlTransaction, SqlValue } from "./sql-client.ts";
  * and outbox rows, which waits for a worker that is just storing vectors; (3) delete the vectors, now all visible.
  */
 
+/** Removals name at most so many messages each. */
+const removalSize = 1_000;
+
 export async function deleteConversation(database: Database, scope: StoreScope, id: string, signal?: AbortSignal): Promise<boolean> {
   const { table } = database.names;
   return database.client.transaction(
@@ -98,7 +101,7 @@ async function deleteRows(
   values: readonly SqlValue[],
 ): Promise<number> {
   const { table } = database.names;
-  const { rowCount } = await transaction.query({ text: `DELETE FROM ${table.messages} WHERE ${condition}`, values });
+  const rowCount = await deleteLedgerRows(database, transaction, condition, values);
   const { rows } = await transaction.query<{ userId: string; entry: number }>({
     text: `DELETE FROM ${table.search} WHERE ${condition} RETURNING user_id AS "userId", entry`,
     values,
@@ -110,6 +113,28 @@ async function deleteRows(
     await transaction.query({ text: `DELETE FROM ${vectors} WHERE ${ofEntries}`, values: keys });
   }
   return rowCount;
+}
+
+/** Where vectors are kept elsewhere, their removal is owed from the same moment on. */
+async function deleteLedgerRows(
+  database: Database,
+  transaction: SqlTransaction,
+  condition: string,
+  values: readonly SqlValue[],
+): Promise<number> {
+  const { table } = database.names;
+  const deletion = `DELETE FROM ${table.messages} WHERE ${condition}`;
+  if (database.space?.isExternal !== true) return (await transaction.query({ text: deletion, values })).rowCount;
+  const { rows } = await transaction.query<{ count: number }>({
+    text: `WITH gone AS (${deletion} RETURNING tenant, user_id, conversation_id, message_id, content), numbered AS (
+  SELECT *, (row_number() OVER (PARTITION BY user_id, conversation_id) - 1) / ${removalSize} AS part FROM gone WHERE content <> ''
+), owed AS (
+  INSERT INTO ${table.removals} (tenant, user_id, conversation_id, message_ids, available_at)
+  SELECT tenant, user_id, conversation_id, array_agg(message_id), now() FROM numbered GROUP BY tenant, user_id, conversation_id, part
+) SELECT count(*) AS count FROM gone`,
+    values,
+  });
+  return rows[0]?.count ?? 0;
 }
 
 /** Vectors of every space, current or not: deleted is gone. */
@@ -165,6 +190,7 @@ async function compact(database: Database): Promise<void> {
     table.conversations,
     table.conversation_owners,
     table.outbox,
+    table.removals,
     ...rows.map((row) => database.names.vectors(row.id)),
   ]) {
     await database.client.execute(`VACUUM FULL ${name}`);

@@ -1,7 +1,7 @@
 import type { Page } from "../../domain/conversation.ts";
 import type { Message } from "../../domain/message.ts";
 import { decodeParts } from "../../domain/parts-codec.ts";
-import type { ExportPosition, ExportRow, MessageQuery, StoreScope } from "../../domain/session-store.ts";
+import type { ExportPosition, ExportRow, MessageQuery, MessageReference, StoredMessage, StoreScope } from "../../domain/session-store.ts";
 import { completeExchange, readWindow, type ToolEdge, type WindowReader } from "../windows.ts";
 import { getConversation } from "./conversations.ts";
 import { type Database, epochMs, fromEpochMs, Parameters, statementName } from "./database.ts";
@@ -126,6 +126,47 @@ CROSS JOIN LATERAL ((${nearest("e.is_result AND m.seq < e.seq", "DESC")}) UNION 
 WHERE (CASE WHEN e.is_result THEN 'call:' ELSE 'result:' END) || e.id = ANY(m.tool_ids)`;
   const { rows } = await database.client.query<MessageRow>({ text, name: statementName(text), values: parameters.values, signal });
   return rows;
+}
+
+/** Messages by their names, in one statement; importance and resource come with them. */
+export async function getMessages(
+  database: Database,
+  scope: StoreScope,
+  references: readonly MessageReference[],
+  signal?: AbortSignal,
+): Promise<StoredMessage[]> {
+  const { table } = database.names;
+  const conditions = ["true"];
+  const parameters = new Parameters<SqlValue>();
+  const tenant = parameters.add(scope.tenant, "text");
+  const columns = [
+    references.map((reference) => reference.userId),
+    references.map((reference) => reference.conversationId),
+    references.map((reference) => reference.messageId),
+  ].map((values) => parameters.add(values, "text[]"));
+  if (scope.userId !== undefined) conditions.push(`r.user_id = ${parameters.add(scope.userId, "text")}`);
+  if (scope.resourceId !== undefined) conditions.push(`c.resource_id = ${parameters.add(scope.resourceId, "text")}`);
+  // Row by row: planners without statistics take joins that read all of a user's rows for each reference.
+  const text = `SELECT ${messageColumns}, c.resource_id AS "resourceId", s.importance
+FROM (SELECT DISTINCT user_id, conversation_id, message_id FROM unnest(${columns.join(", ")}) r(user_id, conversation_id, message_id)) r
+CROSS JOIN LATERAL (
+  SELECT * FROM ${table.messages} m
+  WHERE m.tenant = ${tenant} AND m.message_id = r.message_id AND m.conversation_id = r.conversation_id AND m.user_id = r.user_id OFFSET 0
+) m
+CROSS JOIN LATERAL (
+  SELECT c.resource_id FROM ${table.conversations} c WHERE c.tenant = m.tenant AND c.user_id = m.user_id AND c.id = m.conversation_id OFFSET 0
+) c
+LEFT JOIN LATERAL (
+  SELECT s.importance FROM ${table.search} s WHERE s.tenant = m.tenant AND s.conversation_id = m.conversation_id AND s.seq = m.seq AND s.user_id = m.user_id OFFSET 0
+) s ON true
+WHERE ${conditions.join(" AND ")}`;
+  const { rows } = await database.client.query<MessageRow & { resourceId: string; importance: number | null }>({
+    text,
+    name: statementName(text),
+    values: parameters.values,
+    signal,
+  });
+  return rows.map((row) => ({ message: toMessage(row), resourceId: row.resourceId, importance: row.importance, toolIds: row.toolIds }));
 }
 
 export async function getMessage(

@@ -24,7 +24,7 @@ export type Plan = "scan" | "exact" | "index";
 /** The statement that ranks a scope by one of the plans. Its rows are those of {@link messageColumns} with the scores beside them. */
 export function recallSql(database: Database, query: RecallQuery, plan: Plan, scopeRows: number, parameters: Parameters<SqlValue>): string {
   const { table } = database.names;
-  const space = query.vector === undefined ? undefined : database.space;
+  const space = query.vector === undefined || database.space?.isExternal === true ? undefined : database.space;
   const usesText = query.words !== "";
   const vector = space === undefined ? undefined : vectorSql(database, space, query.vector as Float32Array, parameters);
   const steps =

@@ -35,21 +35,27 @@ interface AnswerRow extends MessageRow {
  * there is more, so that a small scope costs one trip and nothing is remembered about it. How large a large scope is,
  * is remembered in `large`, which lives as long as the store.
  */
-export async function recall(database: Database, large: LargeScopes, query: RecallQuery, signal?: AbortSignal): Promise<RecallAnswer> {
+export async function recall(
+  database: Database,
+  large: LargeScopes,
+  query: RecallQuery,
+  signal?: AbortSignal,
+  withExchanges = true,
+): Promise<RecallAnswer> {
   const key = scopeKey(query);
   const remembered = large.get(key);
   if (remembered === undefined) {
-    const answer = await run(database, query, "scan", scannedScopeRows, signal);
+    const answer = await run(database, query, "scan", scannedScopeRows, signal, withExchanges);
     if (answer.scopeSize <= scannedScopeRows) return answer;
   }
   const known = remembered ?? large.set(key, await countScope(database, query, signal));
-  if (!usesIndex(database, large, query, known)) return run(database, query, "exact", known.rows, signal);
-  const answer = await run(database, query, "index", known.rows, signal);
+  if (!usesIndex(database, large, query, known)) return run(database, query, "exact", known.rows, signal, withExchanges);
+  const answer = await run(database, query, "index", known.rows, signal, withExchanges);
   // The scope has shrunk, or the index passed over rows: exactness before speed.
   const wanted = query.minSimilarity === undefined ? query.limit : 0;
   if (answer.rows.length >= Math.min(wanted, known.rows)) return answer;
   large.delete(key);
-  return run(database, query, "exact", known.rows, signal);
+  return run(database, query, "exact", known.rows, signal, withExchanges);
 }
 
 function usesIndex(database: Database, large: LargeScopes, query: RecallQuery, known: ScopeCount): boolean {
@@ -110,17 +116,18 @@ async function run(
   plan: Plan,
   scopeRows: number,
   signal: AbortSignal | undefined,
+  withExchanges: boolean,
 ): Promise<RecallAnswer & { readonly scopeSize: number }> {
   const parameters = new Parameters<SqlValue>();
   const text = recallSql(database, query, plan, scopeRows, parameters);
   const { rows } = await database.client.query<AnswerRow>({ text, name: statementName(text), values: parameters.values, signal });
   const head = rows[0];
   const hits = rows.filter((row) => row.id !== null);
-  const exchanges = await completeExchanges(database, query.scope, hits, signal);
+  const exchanges = withExchanges ? await completeExchanges(database, query.scope, hits, signal) : undefined;
   const lexemes = head?.lexemes ?? [];
   const kept = new Set(head?.kept ?? lexemes);
   return {
-    rows: hits.map((row) => toRecallRow(row, exchanges.get(row) ?? [])),
+    rows: hits.map((row) => toRecallRow(row, exchanges?.get(row) ?? [])),
     plan: plan === "index" ? "index" : "exact",
     scopeSize: head?.scopeSize ?? 0,
     candidates: { vector: head?.vectorCandidates ?? 0, text: head?.textCandidates ?? 0 },

@@ -16,8 +16,8 @@ interface SpaceRow {
 
 /** The space vectors are stored in and compared with, as the database has it. */
 export async function currentSpace(database: Database, signal?: AbortSignal): Promise<CurrentSpace | undefined> {
-  const { rows } = await database.client.query<SpaceRow & { hasIndex: boolean }>({
-    text: `SELECT s.id, s.model, s.dimensions, EXISTS (
+  const { rows } = await database.client.query<SpaceRow & { hasIndex: boolean; isExternal: boolean }>({
+    text: `SELECT s.id, s.model, s.dimensions, s.is_external AS "isExternal", EXISTS (
       SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE n.nspname = $1 AND c.relname = $2::text || s.id::text AND i.indisvalid
     ) AS "hasIndex" FROM ${database.names.table.spaces} s WHERE s.is_current`,
@@ -42,7 +42,7 @@ export async function useSpace(database: Database, space: EmbeddingSpace, signal
     );
   }
   const found = await currentSpace(database, signal);
-  if (found?.model === space.model && found.dimensions === space.dimensions) {
+  if (found?.model === space.model && found.dimensions === space.dimensions && !found.isExternal) {
     database.space = found;
     return;
   }
@@ -55,10 +55,29 @@ export async function useSpace(database: Database, space: EmbeddingSpace, signal
       const current = rows[0];
       if (current !== undefined && (current.model !== space.model || current.dimensions !== space.dimensions))
         await retire(database, transaction, current, space);
-      await establish(database, transaction, space);
+      await establish(database, transaction, space, false);
     },
     { signal },
   );
+  database.space = await currentSpace(database, signal);
+}
+
+/**
+ * Makes the vectors of a store beside this database the ones that are owed. Vectors kept here stay, and are no longer
+ * compared.
+ */
+export async function adoptExternalSpace(database: Database, name: string, signal?: AbortSignal): Promise<void> {
+  const found = await currentSpace(database, signal);
+  if (found?.model !== name || !found.isExternal) {
+    await database.client.transaction(
+      async (transaction) => {
+        await lockSpaces(database, transaction);
+        await transaction.query({ text: `UPDATE ${database.names.table.spaces} SET is_current = false WHERE is_current` });
+        await establish(database, transaction, { model: name, dimensions: 1 }, true);
+      },
+      { signal },
+    );
+  }
   database.space = await currentSpace(database, signal);
 }
 
@@ -82,12 +101,12 @@ async function retire(database: Database, transaction: SqlTransaction, current: 
   await transaction.query({ text: `UPDATE ${database.names.table.spaces} SET is_current = false WHERE id = $1`, values: [current.id] });
 }
 
-async function establish(database: Database, transaction: SqlTransaction, space: EmbeddingSpace): Promise<void> {
+async function establish(database: Database, transaction: SqlTransaction, space: EmbeddingSpace, isExternal: boolean): Promise<void> {
   const { table } = database.names;
   const { rows } = await transaction.query<{ id: number }>({
-    text: `INSERT INTO ${table.spaces} (model, dimensions, is_current) VALUES ($1, $2, true)
+    text: `INSERT INTO ${table.spaces} (model, dimensions, is_current, is_external) VALUES ($1, $2, true, $3)
       ON CONFLICT (model, dimensions) DO UPDATE SET is_current = true RETURNING id`,
-    values: [space.model, space.dimensions],
+    values: [space.model, space.dimensions, isExternal],
   });
   const id = rows[0]?.id as number;
   // A vector counts only while its revision is that of its search row.
@@ -110,7 +129,7 @@ async function establish(database: Database, transaction: SqlTransaction, space:
  */
 export async function buildVectorIndex(database: Database): Promise<void> {
   const space = database.space;
-  if (space === undefined || space.hasIndex || space.dimensions > mostIndexedDimensions) return;
+  if (space === undefined || space.isExternal || space.hasIndex || space.dimensions > mostIndexedDimensions) return;
   const schema = database.installation.vectorSchema;
   await database.client.transaction(async (transaction) => {
     await lockSpaces(database, transaction);

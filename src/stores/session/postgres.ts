@@ -1,7 +1,8 @@
 import { BackendError, InvalidArgumentError } from "../../domain/errors.ts";
+import type { SessionGuarantees } from "../../domain/guarantees.ts";
 import type { MemoryHealth } from "../../domain/memory.ts";
 import type { MemoryStore } from "../../domain/memory-store.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { SessionStore, StoreScope } from "../../domain/session-store.ts";
 import { once } from "../../internal/once.ts";
 import { append } from "../postgres/append.ts";
 import {
@@ -16,13 +17,15 @@ import { embeddedClient } from "../postgres/embedded/embedded-client.ts";
 import { type PgliteLike, pgliteClient } from "../postgres/embedded/pglite-client.ts";
 import { deleteConversation, deleteMessages, erase } from "../postgres/erase.ts";
 import { speaking } from "../postgres/errors.ts";
-import { exportMessages, getMessage, listMessages } from "../postgres/messages.ts";
+import { addContexts, externalOutbox } from "../postgres/external-outbox.ts";
+import { exportMessages, getMessage, getMessages, listMessages } from "../postgres/messages.ts";
 import { migrate } from "../postgres/migrate.ts";
 import { makeNames } from "../postgres/names.ts";
 import { countOwed, failOwed, leaseOwed, renewOwed, settleOwed } from "../postgres/outbox.ts";
 import { lentPgClient, type PgConnectionOptions, type PgPoolLike, pgClient } from "../postgres/pg-client.ts";
 import { LargeScopes, recall } from "../postgres/recall.ts";
 import { bypassSql, forcePolicies, type RowScope, securedDatabase } from "../postgres/row-security.ts";
+import { searchText } from "../postgres/search-text.ts";
 import { buildVectorIndex, currentSpace, useSpace } from "../postgres/spaces.ts";
 import type { SqlClient } from "../postgres/sql-client.ts";
 import { storeStats } from "../postgres/stats.ts";
@@ -48,8 +51,14 @@ export interface PostgresSessionStoreOptions extends PgConnectionOptions {
   readonly rls?: boolean | { readonly role: string } | undefined;
 }
 
+/** Everything by itself, or the conversations and words of a memory whose vectors are kept elsewhere. */
+export interface PostgresSessionStore
+  extends MemoryStore,
+    Pick<SessionStore, "guarantees" | "getMessages">,
+    Required<Pick<SessionStore, "searchText" | "outbox">> {}
+
 /** Conversations, messages, their search rows and vectors in PostgreSQL: a server, a lent client, or embedded (PGlite). */
-export function postgresSessionStore(options: PostgresSessionStoreOptions = {}): MemoryStore {
+export function postgresSessionStore(options: PostgresSessionStoreOptions = {}): PostgresSessionStore {
   const { schema = "unforget", tablePrefix = "", language = "english", rls = false } = options;
   const names = makeNames(schema, tablePrefix);
   const role = typeof rls === "object" ? rls.role : undefined;
@@ -84,7 +93,7 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
       );
     }
     const { table } = names;
-    const tables = [table.conversations, table.conversation_owners, table.messages, table.search, table.outbox];
+    const tables = [table.conversations, table.conversation_owners, table.messages, table.search, table.outbox, table.removals];
     if (opened.space !== undefined) tables.push(opened.space.table);
     await forcePolicies(client, names, tables, role);
   }
@@ -97,7 +106,10 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
   const everybody: RowScope = { tenant: undefined, userId: undefined };
   const rows = (scope: StoreScope): RowScope => ({ tenant: scope.tenant, userId: scope.userId });
 
+  const owedElsewhere = externalOutbox(() => of(everybody));
+
   return {
+    guarantees,
     name: client.engine === "embedded" ? "embedded" : "postgres",
     open: async () => void (await database()),
     close: () => client.close(),
@@ -133,6 +145,26 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
       say("export", async () => exportMessages(await of(rows(scope)), scope, after, limit, signal)),
     erase: (scope, how, signal) => say("erase", async () => erase(await of(rows(scope)), scope, how, signal)),
 
+    getMessages: (scope, references, signal) =>
+      say("get messages", async () => getMessages(await of(rows(scope)), scope, references, signal)),
+    searchText: (query, signal) => say("search text", async () => searchText(await of(rows(query.scope)), large, query, signal)),
+    outbox: {
+      adopt: (space, signal) =>
+        say("adopt embedding space", async () => {
+          const opened = await database();
+          const unhidden = rls === false ? opened : securedDatabase(opened, everybody, undefined);
+          await externalOutbox(async () => unhidden).adopt(space, signal);
+          opened.space = unhidden.space;
+          if (rls !== false) await secure(opened);
+        }),
+      lease: (limit, leaseMs, which, signal) => say("lease", () => owedElsewhere.lease(limit, leaseMs, which, signal)),
+      renew: (items, leaseMs) => say("renew", () => owedElsewhere.renew(items, leaseMs)),
+      settle: (items, signal) => say("settle", () => owedElsewhere.settle(items, signal)),
+      fail: (items, error, retryAt) => say("fail", () => owedElsewhere.fail(items, error, retryAt)),
+      owe: (tenant, references, signal) => say("owe", () => owedElsewhere.owe(tenant, references, signal)),
+      count: (scope, kinds, signal) => say("count owed", () => owedElsewhere.count(scope, kinds, signal)),
+    },
+
     recall: (query, signal) => say("recall", async () => recall(await of(rows(query.scope)), large, query, signal)),
 
     useSpace: (space, signal) =>
@@ -152,12 +184,29 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
     owed: (vectors, signal) => say("count owed", async () => countOwed(await of(everybody), vectors, signal)),
     maintain: () =>
       say("maintain", async () => {
+        const opened = await of(everybody);
+        if (opened.space?.isExternal === true) await addContexts(opened);
         if (!large.wantsIndex) return;
         await buildVectorIndex(await database());
         large.wantsIndex = false;
       }),
   };
 }
+
+const guarantees: SessionGuarantees = {
+  durable: "required",
+  ordered: "required",
+  idempotent: "required",
+  atomic: "required",
+  closedWindows: "required",
+  stablePages: "required",
+  isolated: "required",
+  readYourWrites: "required",
+  deleted: "required",
+  lossless: "required",
+  outbox: "required",
+  text: "required",
+};
 
 function makeClient(options: PostgresSessionStoreOptions): SqlClient {
   const { client, dataDir, url, host, database, user } = options;
