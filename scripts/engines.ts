@@ -8,6 +8,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { chroma } from "./engines/chroma.ts";
+import { elasticsearch } from "./engines/elasticsearch.ts";
 import type { Engine } from "./engines/engine.ts";
 import { mongodb } from "./engines/mongodb.ts";
 import { pgbouncer, postgres, postgres15 } from "./engines/postgres.ts";
@@ -15,7 +16,18 @@ import { run } from "./engines/processes.ts";
 import { qdrant } from "./engines/qdrant.ts";
 import { redis, redisCluster, redisearch } from "./engines/redis.ts";
 
-const engines: readonly Engine[] = [postgres, postgres15, pgbouncer, redis, redisCluster, redisearch, mongodb, qdrant, chroma];
+const engines: readonly Engine[] = [
+  postgres,
+  postgres15,
+  pgbouncer,
+  redis,
+  redisCluster,
+  redisearch,
+  mongodb,
+  elasticsearch,
+  qdrant,
+  chroma,
+];
 const directory = resolve(process.env.UNFORGET_ENGINES_DIR ?? join(import.meta.dirname, "../.engines"));
 const [command = "start", ...names] = process.argv.slice(2);
 const chosen = engines.filter((engine) => names.length === 0 || names.includes(engine.name));

@@ -47,8 +47,12 @@ function trustAsThisMachine(root: string): void {
   }
 }
 
-/** The mounts live in a namespace of their own and go with the process: nothing has to be unmounted, not even after `kill -9`. */
+/**
+ * The mounts live in a namespace of their own and go with the process: nothing has to be unmounted, not even after `kill -9`.
+ * The root is a mount of its own for programs that look up what their files are on.
+ */
 const enter = `
+mount --bind "$1" "$1"
 mount --rbind /dev "$1/dev"
 mount -t proc proc "$1/proc"
 root=$1 user=$2

@@ -9,6 +9,7 @@ const variables = {
   rediscluster: "UNFORGET_TEST_REDISCLUSTER_URL",
   redisearch: "UNFORGET_TEST_REDISEARCH_URL",
   mongodb: "UNFORGET_TEST_MONGODB_URL",
+  elasticsearch: "UNFORGET_TEST_ELASTICSEARCH_URL",
   qdrant: "UNFORGET_TEST_QDRANT_URL",
   chroma: "UNFORGET_TEST_CHROMA_URL",
 } as const;
