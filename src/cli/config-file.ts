@@ -7,6 +7,7 @@ import type { MemoryOptions } from "../index.ts";
 /** Everything `createMemory` takes; a field that is none of these is a mistake, and not passed over in silence. */
 const fields: Readonly<Record<keyof MemoryOptions, true>> = {
   sessions: true,
+  vectors: true,
   embedding: true,
   tenant: true,
   worker: true,

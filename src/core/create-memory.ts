@@ -2,11 +2,12 @@ import { InvalidArgumentError } from "../domain/errors.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { Memory, ScopedMemory, ScopeOptions } from "../domain/memory.ts";
 import type { MemoryStore } from "../domain/memory-store.ts";
-import type { StoreScope } from "../domain/session-store.ts";
+import type { SessionStore, StoreScope } from "../domain/session-store.ts";
 import { type EmbeddingChoice, resolveEmbedder } from "../embedders/resolve.ts";
-import { resolveSessionStore, type SessionsOption } from "../stores/registry.ts";
+import { companionVectors, resolveSessionStore, resolveVectorStore, type SessionsOption, type VectorsOption } from "../stores/registry.ts";
 import type { PostgresSessionStoreOptions } from "../stores/session/postgres.ts";
 import { addMessages } from "./add-messages.ts";
+import { composedStore } from "./composed-store.ts";
 import { conversations } from "./conversations.ts";
 import { type MemoryCore, memoryCore } from "./memory-core.ts";
 import { messages } from "./messages.ts";
@@ -21,6 +22,11 @@ import { exportMessages, importMessages } from "./transfer.ts";
 export interface MemoryOptions extends PostgresSessionStoreOptions {
   /** Where conversations and messages live. @default an embedded Postgres in ./.unforget */
   readonly sessions?: SessionsOption | undefined;
+  /**
+   * Where vectors live, beside any session store; `false`: nowhere, words alone. @default with the sessions, where they
+   * are in postgres, sqlite, redis or memory; else nowhere
+   */
+  readonly vectors?: VectorsOption | false | undefined;
   /** Which model makes vectors; `false`: words alone. @default the built-in model (English, no key, no download) */
   readonly embedding?: EmbeddingChoice;
   /** The hard isolation boundary of handles that name none. @default "default" */
@@ -44,10 +50,10 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
  * const hits = await mine.recall("What am I building?");
  */
 export function createMemory(options: MemoryOptions = {}): Memory {
-  const { sessions, embedding, tenant = "default", worker = "background", logger, ...short } = options;
+  const { sessions, vectors, embedding, tenant = "default", worker = "background", logger, ...short } = options;
   if (worker !== "background" && worker !== "manual") throw new InvalidArgumentError("worker", 'must be "background" or "manual"');
   const core = memoryCore({
-    store: resolveStore(sessions, short),
+    store: resolveStore(sessions, vectors, short, logger),
     embedder: resolveEmbedder(embedding),
     tenant: makeScope(tenant, {}).tenant,
     logger,
@@ -82,11 +88,20 @@ export function createMemory(options: MemoryOptions = {}): Memory {
   };
 }
 
-function resolveStore(sessions: SessionsOption | undefined, short: PostgresSessionStoreOptions): MemoryStore {
-  if (sessions === undefined) return resolveSessionStore({ store: "postgres", ...short }) as MemoryStore;
+function resolveStore(
+  given: SessionsOption | undefined,
+  vectors: VectorsOption | false | undefined,
+  short: PostgresSessionStoreOptions,
+  logger: Logger | undefined,
+): MemoryStore {
   const [extra] = Object.entries(short).filter(([, value]) => value !== undefined);
-  if (extra !== undefined) throw new InvalidArgumentError(extra[0], "belongs inside `sessions` when that is given");
-  return resolveSessionStore(sessions) as MemoryStore;
+  if (given !== undefined && extra !== undefined) throw new InvalidArgumentError(extra[0], "belongs inside `sessions` when that is given");
+  const sessions = given ?? { store: "postgres", ...short };
+  const store = resolveSessionStore(sessions);
+  const beside = vectors === false ? undefined : vectors === undefined ? companionVectors(sessions) : resolveVectorStore(vectors);
+  // Postgres ranks both legs in one statement when it keeps both.
+  if (beside === undefined && "recall" in store && vectors !== false) return store;
+  return composedStore(store as SessionStore, beside, logger);
 }
 
 /** The calls of one scope. An administrator's scope names no user. */

@@ -5,46 +5,132 @@ import type { SessionStore } from "../domain/session-store.ts";
 import type { VectorStore } from "../domain/vector-store.ts";
 import type { PgliteLike } from "./postgres/embedded/pglite-client.ts";
 import type { PgPoolLike } from "./postgres/pg-client.ts";
-import { type PostgresSessionStoreOptions, postgresSessionStore } from "./session/postgres.ts";
+import { postgresSessionStore } from "./session/postgres.ts";
 
-// Each backend is one file and one line here.
+// Each backend is one file and one line here. Drivers are loaded on first use.
 
+/** Stores of conversations and messages, by name. */
 export const sessionStores = {
-  postgres: (options: PostgresSessionStoreOptions) => postgresSessionStore(options),
+  postgres: postgresSessionStore,
 };
 
+/** Stores of vectors, by name. */
 export const vectorStores = {};
 
+/** Stores of records, by name. */
 export const recordStores = {};
+
+/** The options of each entry of a registry, with its name as `store`. */
+type Named<Stores> = {
+  [Name in keyof Stores]: Stores[Name] extends (options: infer Options) => unknown
+    ? { readonly store: Name } & Exclude<Options, undefined>
+    : never;
+}[keyof Stores];
+
+/**
+ * Options of stores that `registerStore` made known. Add yours, so that they are checked:
+ * `declare module "unforget" { interface CustomStores { files: { store: "files"; directory: string } } }`
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: filled by its users
+export interface CustomStores {}
 
 /** A store by name with its options, a `pg.Pool` or PGlite instance of yours, or a store of your own. */
 export type SessionsOption =
-  | ({ readonly store: "postgres" } & PostgresSessionStoreOptions)
+  | Named<typeof sessionStores>
   | PgPoolLike
   | PgliteLike
   | SessionStore
-  | MemoryStore;
+  | MemoryStore
+  | CustomStores[keyof CustomStores];
+
+/** A store by name with its options, or a store of your own. */
+export type VectorsOption = Named<typeof vectorStores> | VectorStore | CustomStores[keyof CustomStores];
+
+/** A store by name with its options, or a store of your own. */
+export type RecordsOption = Named<typeof recordStores> | RecordStore | CustomStores[keyof CustomStores];
+
+interface Kinds {
+  readonly sessions: SessionStore;
+  readonly vectors: VectorStore;
+  readonly records: RecordStore;
+}
+
+type Factory = (options: never) => unknown;
+
+const registered: { readonly [Kind in keyof Kinds]: Map<string, Factory> } = {
+  sessions: new Map(Object.entries(sessionStores)),
+  vectors: new Map(Object.entries(vectorStores)),
+  records: new Map(Object.entries(recordStores)),
+};
 
 /**
- * @throws InvalidArgumentError when it is neither a known name nor a client nor a store
+ * Makes a store of your own known by a name, for `createMemory({ sessions: { store: name, … } })` and for configuration
+ * files. It holds for this process.
+ *
+ * @throws InvalidArgumentError when the name is taken
+ * @example
+ * registerStore("sessions", "files", (options: { directory: string }) => fileStore(options.directory));
  */
+export function registerStore<Kind extends keyof Kinds, Options extends object>(
+  kind: Kind,
+  name: string,
+  factory: (options: Options) => Kinds[Kind],
+): void {
+  if (registered[kind].has(name)) throw new InvalidArgumentError("name", `is taken: there is a store "${name}" for ${kind}`);
+  registered[kind].set(name, factory);
+}
+
+/** The names that may stand as `store`. */
+export function storeNames(kind: keyof Kinds): string[] {
+  return [...registered[kind].keys()];
+}
+
+/** @throws InvalidArgumentError when it is neither a known name nor a client nor a store */
 export function resolveSessionStore(option: SessionsOption): SessionStore | MemoryStore {
-  if (typeof option === "object" && option !== null) {
-    if ("append" in option && typeof option.append === "function") return option;
-    if ("execProtocolRaw" in option || ("connect" in option && typeof option.connect === "function")) {
-      return sessionStores.postgres({ client: option as PgPoolLike | PgliteLike });
-    }
-    if ("store" in option && Object.hasOwn(sessionStores, option.store)) {
-      const { store, ...options } = option;
-      return sessionStores[store](options);
-    }
+  if (isObject(option) && "append" in option && typeof option.append === "function") return option as unknown as SessionStore;
+  if (isObject(option) && ("execProtocolRaw" in option || typeof option.connect === "function"))
+    return postgresSessionStore({ client: option as unknown as PgPoolLike | PgliteLike });
+  return byName("sessions", option, "a pg.Pool, a PGlite instance, or a SessionStore");
+}
+
+/** @throws InvalidArgumentError when it is neither a known name nor a store */
+export function resolveVectorStore(option: VectorsOption): VectorStore {
+  if (isObject(option) && typeof option.upsert === "function") return option as unknown as VectorStore;
+  return byName("vectors", option, "or a VectorStore");
+}
+
+/** @throws InvalidArgumentError when it is neither a known name nor a store */
+export function resolveRecordStore(option: RecordsOption): RecordStore {
+  if (isObject(option) && typeof option.write === "function") return option as unknown as RecordStore;
+  return byName("records", option, "or a RecordStore");
+}
+
+function byName<Kind extends keyof Kinds>(kind: Kind, option: unknown, others: string): Kinds[Kind] {
+  if (isObject(option) && typeof option.store === "string") {
+    const { store, ...options } = option;
+    const factory = registered[kind].get(store as string);
+    if (factory !== undefined) return factory(options as never) as Kinds[Kind];
+    throw new InvalidArgumentError(`${kind}.store`, `"${store}" is not known: use ${storeNames(kind).join(", ")}`);
   }
   throw new InvalidArgumentError(
-    "sessions",
-    `is not a store: give { store: ${Object.keys(sessionStores)
+    kind,
+    `is not a store: give { store: ${storeNames(kind)
       .map((name) => `"${name}"`)
-      .join(" | ")} }, a pg.Pool, a PGlite instance, or a SessionStore`,
+      .join(" | ")}, … }, ${others}`,
   );
 }
 
-export type { RecordStore, VectorStore };
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+/**
+ * Where vectors go when nothing says so: a session store that is a vector store too, with the same options, or none.
+ * Postgres keeps its own and needs no other.
+ */
+export function companionVectors(sessions: SessionsOption): VectorStore | undefined {
+  if (!isObject(sessions) || typeof sessions.store !== "string" || !companions.has(sessions.store)) return undefined;
+  return byName("vectors", sessions, "or a VectorStore");
+}
+
+const companions: ReadonlySet<string> = new Set(["memory", "sqlite", "redis"]);
