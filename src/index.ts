@@ -13,11 +13,17 @@ export {
   NotFoundError,
   UnsupportedError,
 } from "./domain/errors.ts";
-export type { FilterValue, MetadataFilter } from "./domain/filter.ts";
+export { type FilterValue, type MetadataFilter, matchesFilter } from "./domain/filter.ts";
+export type * from "./domain/guarantees.ts";
 export type { Logger } from "./domain/logger.ts";
 export type * from "./domain/memory.ts";
+export type * from "./domain/memory-store.ts";
 export type { Message, MessageInput, MessageInputObject, Metadata, Part, Role } from "./domain/message.ts";
 export type * from "./domain/recall.ts";
+export type * from "./domain/record-store.ts";
+export { textRevision } from "./domain/search-text.ts";
+export type * from "./domain/session-store.ts";
+export type * from "./domain/vector-store.ts";
 export type { EmbeddingChoice, EmbeddingOptions } from "./embedders/resolve.ts";
-export type { SessionsOption } from "./stores/registry.ts";
+export { type CustomStores, type RecordsOption, registerStore, type SessionsOption, type VectorsOption } from "./stores/registry.ts";
 export type { PostgresSessionStoreOptions } from "./stores/session/postgres.ts";
