@@ -1,3 +1,4 @@
+export { type LoadConfigOptions, loadConfig } from "./config/load-config.ts";
 export { createMemory, type MemoryOptions } from "./core/create-memory.ts";
 export type { Conversation, ConversationChanges, ConversationInput, Page } from "./domain/conversation.ts";
 export type { Embedder, EmbedOptions } from "./domain/embedder.ts";

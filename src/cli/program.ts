@@ -44,7 +44,7 @@ export function buildProgram(): Command {
     .helpCommand("help [command]", "print help on a command")
     .configureHelp({ showGlobalOptions: true })
     .exitOverride()
-    .option("--config <file>", "read the options of createMemory from a JSON file or a JavaScript or TypeScript module", filled)
+    .option("--config <file>", "read the options of createMemory from a YAML or JSON file, or a JavaScript or TypeScript module", filled)
     .option("--url <url>", "use the Postgres server of this URL", filled)
     .option("--data-dir <directory>", "use the embedded Postgres in this directory (default: ./.unforget)", filled)
     .option("--schema <name>", "use the tables in this schema (default: unforget)", filled)

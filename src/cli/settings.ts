@@ -1,5 +1,5 @@
+import { loadConfig } from "../config/load-config.ts";
 import type { MemoryOptions } from "../index.ts";
-import { readConfig } from "./config-file.ts";
 import { parseEmbedding, withOpenaiKey } from "./embedding-choice.ts";
 import type { Environment } from "./environment.ts";
 
@@ -21,7 +21,7 @@ const placeFields = ["sessions", "client", "dataDir", "url", "host", "port", "da
 
 /** The memory that is meant: what the options say, then the configuration file, then the environment. */
 export async function memoryOptions(flags: GlobalFlags, environment: Environment): Promise<MemoryOptions> {
-  const config = flags.config === undefined ? {} : await readConfig(flags.config);
+  const config = flags.config === undefined ? {} : await loadConfig(flags.config);
   const rest = Object.fromEntries(Object.entries(config).filter(([field]) => !(placeFields as readonly string[]).includes(field)));
   const embedding = flags.embedding ?? (config.embedding === undefined ? environment.embedding : undefined);
   const { sessions, ...place } = choosePlace(flags, config, environment);
