@@ -1,5 +1,5 @@
 import type { Logger } from "../domain/logger.ts";
-import type { MemoryStore, OwedItem, SettledItem } from "../domain/memory-store.ts";
+import type { OwedItem, SettledItem } from "../domain/memory-store.ts";
 import type { Message } from "../domain/message.ts";
 import { textRevision } from "../domain/search-text.ts";
 import type {
@@ -13,6 +13,7 @@ import type {
   StoreScope,
 } from "../domain/session-store.ts";
 import type { VectorEntry, VectorStore } from "../domain/vector-store.ts";
+import type { ArchivableStore } from "./archived-store.ts";
 import { composedRecall, referenceOf } from "./composed-recall.ts";
 import { localOutbox } from "./local-outbox.ts";
 
@@ -28,12 +29,11 @@ const removalRetryMs = 10_000;
  * follow from, and every vector that is found is looked up in it. So a vector store that is down, late or behind costs
  * hits by meaning until it is back, and never an acknowledged message.
  */
-export function composedStore(sessions: SessionStore, vectors: VectorStore | undefined, logger: Logger | undefined): MemoryStore {
+export function composedStore(sessions: SessionStore, vectors: VectorStore | undefined, logger: Logger | undefined): ArchivableStore {
   const local = sessions.outbox === undefined && vectors !== undefined ? localOutbox(sessions) : undefined;
   const outbox: Outbox | undefined = sessions.outbox ?? local;
   const leased = new WeakMap<OwedItem, OwedVector>();
   const repairs = new Set<Promise<unknown>>();
-  const { listMessages, getMessage, exportMessages } = sessions;
 
   /** Deletes the vectors of deleted messages; what fails stays owed. */
   async function removeVectors(signal?: AbortSignal): Promise<void> {
@@ -135,14 +135,16 @@ export function composedStore(sessions: SessionStore, vectors: VectorStore | und
       await storeBrought(requests, answers);
       return answers;
     },
-    createConversation: sessions.createConversation,
-    getConversation: sessions.getConversation,
-    updateConversation: sessions.updateConversation,
-    listConversations: sessions.listConversations,
-    countConversations: sessions.countConversations,
-    listMessages,
-    getMessage,
-    exportMessages,
+    // Called as methods: a store may be an instance of a class.
+    createConversation: (...given) => sessions.createConversation(...given),
+    getConversation: (...given) => sessions.getConversation(...given),
+    updateConversation: (...given) => sessions.updateConversation(...given),
+    listConversations: (...given) => sessions.listConversations(...given),
+    countConversations: (...given) => sessions.countConversations(...given),
+    listMessages: (...given) => sessions.listMessages(...given),
+    getMessage: (...given) => sessions.getMessage(...given),
+    getMessages: (...given) => sessions.getMessages(...given),
+    exportMessages: (...given) => sessions.exportMessages(...given),
     async deleteConversation(scope, id, signal) {
       await local?.noteDeleting(scope, id, undefined, signal);
       return removing(sessions.deleteConversation(scope, id, signal), signal);
@@ -240,6 +242,7 @@ function toOwed(item: OwedVector): OwedItem {
     tenant: item.tenant,
     userId: item.userId,
     entry: item.key,
+    reference: referenceOf(message),
     revision: item.revision,
     needsVector: true,
     needsContext: false,

@@ -2,7 +2,7 @@ import type { MetadataFilter } from "./filter.ts";
 import type { MemoryStats } from "./memory.ts";
 import type { Message } from "./message.ts";
 import type { RecallKind, RecallLeg, RecallWeights } from "./recall.ts";
-import type { SessionStore, StoreScope } from "./session-store.ts";
+import type { MessageReference, SessionStore, StoreScope } from "./session-store.ts";
 
 /**
  * What the core works on: conversations and messages, what makes them findable, and the vectors they are owed. Postgres
@@ -91,6 +91,8 @@ export interface OwedItem {
   readonly userId: string;
   /** The store's own name for it. */
   readonly entry: number | string;
+  /** Which message it is. */
+  readonly reference: MessageReference | undefined;
   /** Changes whenever the message does. */
   readonly revision: string;
   readonly needsVector: boolean;

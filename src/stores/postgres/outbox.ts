@@ -14,6 +14,8 @@ interface OwedRow {
   readonly name: string | null;
   readonly text: string;
   readonly previous: readonly string[];
+  readonly conversationId: string;
+  readonly messageId: string;
 }
 
 /** How much of an earlier turn travels to the worker: more than its words weigh. */
@@ -41,7 +43,7 @@ export async function leaseOwed(
   RETURNING o.tenant, o.user_id, o.entry, o.revision, o.needs_vector, o.needs_context, o.attempts
 )
 SELECT l.tenant, l.user_id AS "userId", l.entry, l.revision, l.needs_vector AS "needsVector", l.needs_context AS "needsContext", l.attempts,
-  m.role, m.name, m.content AS text, CASE WHEN l.needs_context THEN ARRAY(
+  m.conversation_id AS "conversationId", m.message_id AS "messageId", m.role, m.name, m.content AS text, CASE WHEN l.needs_context THEN ARRAY(
     SELECT concat_ws(' ', p.name, left(p.content, ${previousCharacters})) FROM ${table.messages} p
     WHERE p.tenant = m.tenant AND p.user_id = m.user_id AND p.conversation_id = m.conversation_id AND p.seq < m.seq AND p.content <> '' ORDER BY p.seq DESC LIMIT 2
   ) ELSE '{}' END AS previous
@@ -60,7 +62,11 @@ CROSS JOIN LATERAL (
     values: [limit, leaseMs, which.vectors, which.failed],
     signal,
   });
-  return rows.map((row) => ({ ...row, revision: String(row.revision) }));
+  return rows.map(({ conversationId, messageId, ...row }) => ({
+    ...row,
+    revision: String(row.revision),
+    reference: { userId: row.userId, conversationId, messageId },
+  }));
 }
 
 export async function renewOwed(database: Database, items: readonly OwedItem[], leaseMs: number): Promise<void> {

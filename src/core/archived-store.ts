@@ -1,0 +1,157 @@
+import type { ArchiveEntry, ArchiveStore } from "../domain/archive-store.ts";
+import { BackendError } from "../domain/errors.ts";
+import type { MemoryStore, SettledItem } from "../domain/memory-store.ts";
+import type { Message } from "../domain/message.ts";
+import type { MessageReference, SessionStore, StoredMessage, StoreScope } from "../domain/session-store.ts";
+import type { VectorSelection } from "../domain/vector-store.ts";
+
+/** How far back messages without text are looked for that came right before one with text. */
+const textlessReach = 50;
+
+/** Any memory that can give its messages by name. */
+export type ArchivableStore = MemoryStore & Pick<SessionStore, "getMessages">;
+
+/**
+ * A memory with an archive beside it. Each message is owed a vector; when the worker brings it, it copies the message to
+ * the archive first, with the messages without text (tool calls and their results) that came right before it. An archive
+ * that is down costs no vectors: they are stored, and the copy stays owed.
+ */
+export function archivedStore(store: ArchivableStore, archive: ArchiveStore): MemoryStore {
+  async function copy(items: readonly SettledItem[], signal: AbortSignal | undefined): Promise<void> {
+    const byTenant = Map.groupBy(
+      items.filter(({ item, isDone }) => isDone && item.needsVector),
+      ({ item }) => item.tenant,
+    );
+    for (const [tenant, some] of byTenant) {
+      const references = some.flatMap(({ item }) => item.reference ?? []);
+      const present = await store.getMessages({ tenant, userId: undefined, resourceId: undefined }, references, signal);
+      const entries = await withTextless(store, tenant, present, signal);
+      if (entries.length > 0) await archive.write(entries, signal);
+    }
+  }
+
+  /** What is deleted here must go there too; a failure says that the call must be repeated. */
+  async function removing<Value>(work: Promise<Value>, selection: VectorSelection, signal: AbortSignal | undefined): Promise<Value> {
+    const value = await work;
+    try {
+      await archive.remove(selection, signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw new BackendError(archive.name, "remove", "it is deleted in the memory and not yet in the archive: call again", {
+        cause: error,
+        retryable: true,
+      });
+    }
+    return value;
+  }
+
+  return {
+    ...store,
+    name: `${store.name} + archive in ${archive.name}`,
+    async open(signal) {
+      await Promise.all([store.open(signal), archive.open(signal)]);
+    },
+    async close() {
+      await Promise.all([store.close(), archive.close()]);
+    },
+    async health(signal) {
+      const [health, beside] = await Promise.all([store.health(signal), archive.health(signal)]);
+      // The memory answers without its archive: what is wrong there is told, and is not its failure.
+      return { ...health, versions: { ...beside.versions, ...health.versions }, problem: health.problem ?? beside.problem };
+    },
+    async settleOwed(items, signal) {
+      let failure: unknown;
+      try {
+        await copy(items, signal);
+      } catch (error) {
+        failure = error;
+      }
+      if (failure === undefined) return store.settleOwed(items, signal);
+      await store.settleOwed(
+        items.map((item) => ({ ...item, isDone: false })),
+        signal,
+      );
+      throw failure;
+    },
+    deleteConversation: (scope, id, signal) =>
+      removing(store.deleteConversation(scope, id, signal), { ...ownerOf(scope), conversationId: id }, signal),
+    async deleteMessages(scope, conversationId, messageIds, signal) {
+      const owner = await store.getConversation(scope, conversationId, signal);
+      if (owner === undefined) return undefined;
+      const selection = { tenant: scope.tenant, userId: owner.userId, conversationId, messageIds };
+      return removing(store.deleteMessages(scope, conversationId, messageIds, signal), selection, signal);
+    },
+    async erase(scope, options, signal) {
+      if (scope.resourceId === undefined) return removing(store.erase(scope, options, signal), ownerOf(scope), signal);
+      // One resource of a user: its conversations, each by itself.
+      const ids = await conversationIds(store, scope, signal);
+      const erased = await store.erase(scope, options, signal);
+      for (const conversationId of ids) await removing(Promise.resolve(), { ...ownerOf(scope), conversationId }, signal);
+      return erased;
+    },
+  };
+}
+
+const ownerOf = ({ tenant, userId }: StoreScope): VectorSelection => ({ tenant, userId });
+
+async function withTextless(
+  store: ArchivableStore,
+  tenant: string,
+  present: readonly StoredMessage[],
+  signal: AbortSignal | undefined,
+): Promise<ArchiveEntry[]> {
+  const entries: ArchiveEntry[] = present.map((one) => ({ ...one, tenant }));
+  const byConversation = Map.groupBy(present, ({ message }) => JSON.stringify([message.userId, message.conversationId]));
+  for (const some of byConversation.values()) {
+    const [{ message, resourceId }] = some as [StoredMessage];
+    const places = some.map((one) => one.message.seq);
+    const query = {
+      afterSeq: Math.max(0, Math.min(...places) - 1 - textlessReach),
+      beforeSeq: Math.max(...places),
+      before: undefined,
+      after: undefined,
+      roles: undefined,
+      limit: 10_000,
+    };
+    const window = await store.listMessages(
+      { tenant, userId: message.userId, resourceId: undefined },
+      message.conversationId,
+      query,
+      signal,
+    );
+    const textless = runsBefore(window?.items ?? [], new Set(places));
+    const references: MessageReference[] = textless.map(({ userId, conversationId, id }) => ({ userId, conversationId, messageId: id }));
+    if (references.length === 0) continue;
+    const whole = await store.getMessages({ tenant, userId: message.userId, resourceId }, references, signal);
+    entries.push(...whole.map((one) => ({ ...one, tenant })));
+  }
+  return entries;
+}
+
+/** The messages without text that stand right before one of these places. */
+function runsBefore(messages: readonly Message[], places: ReadonlySet<number>): Message[] {
+  const runs: Message[] = [];
+  let run: Message[] = [];
+  const last = Math.max(...places);
+  for (const message of messages) {
+    if (message.content === "") run.push(message);
+    else {
+      if (places.has(message.seq)) runs.push(...run);
+      run = [];
+    }
+  }
+  // The window ends before the last place itself.
+  if (messages.every(({ seq }) => seq < last)) runs.push(...run);
+  return runs;
+}
+
+async function conversationIds(store: MemoryStore, scope: StoreScope, signal: AbortSignal | undefined): Promise<string[]> {
+  const ids: string[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const query = { orderBy: "createdAt", direction: "asc", limit: 1_000, cursor, offset: 0 } as const;
+    const page = await store.listConversations(scope, query, signal);
+    ids.push(...page.items.map(({ id }) => id));
+    if (page.nextCursor === undefined) return ids;
+    cursor = page.nextCursor;
+  }
+}
