@@ -1,4 +1,6 @@
+import { BackendError } from "../domain/errors.ts";
 import { matchesFilter } from "../domain/filter.ts";
+import type { Logger } from "../domain/logger.ts";
 import type { RecallAnswer, RecallQuery, RecallRow } from "../domain/memory-store.ts";
 import type { Message } from "../domain/message.ts";
 import { textRevision } from "../domain/search-text.ts";
@@ -27,15 +29,26 @@ export async function composedRecall(
   vectors: VectorStore | undefined,
   query: RecallQuery,
   signal: AbortSignal | undefined,
+  logger: Logger | undefined,
 ): Promise<ComposedAnswer> {
   const { scope, conversationId, roles, since, until, filter } = query;
   const limit = Math.max(leastDepth, 4 * query.limit);
   const conditions = { scope, conversationId, roles, since, until, filter, limit };
   const holdsNone = query.kinds !== undefined && !query.kinds.includes("message");
   const text = query.legs.includes("text") && query.words !== "" && !holdsNone;
+  const canSearch = text && sessions.searchText !== undefined;
+  let withoutVectors = vectors === undefined ? "this memory has no vector store" : undefined;
   const [byWords, byVectors] = await Promise.all([
     text ? sessions.searchText?.({ ...conditions, words: query.words, language: query.language }, signal) : undefined,
-    query.vector === undefined || holdsNone ? undefined : vectors?.query({ ...conditions, vector: query.vector }, signal),
+    query.vector === undefined || holdsNone
+      ? undefined
+      : vectors?.query({ ...conditions, vector: query.vector }, signal).catch((error: unknown) => {
+          // Words still answer when the vector store is down.
+          if (!canSearch || signal?.aborted || !BackendError.isInstance(error)) throw error;
+          withoutVectors = `the vector store failed: ${error.message}`;
+          logger?.warn("[recall] words alone answered", { reason: withoutVectors });
+          return undefined;
+        }),
   ]);
   const ranked = fuse(merge(byWords, byVectors), query);
   const { rows, gone } = await lookUp(sessions, query, ranked, signal);
@@ -48,7 +61,7 @@ export async function composedRecall(
     words: byWords?.words ?? [],
     dropped: [],
     withoutText: sessions.searchText === undefined ? `the ${sessions.name} store has no full-text search` : undefined,
-    withoutVectors: vectors === undefined ? "this memory has no vector store" : undefined,
+    withoutVectors,
   };
 }
 

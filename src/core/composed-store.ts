@@ -35,20 +35,20 @@ export function composedStore(sessions: SessionStore, vectors: VectorStore | und
   const leased = new WeakMap<OwedItem, OwedVector>();
   const repairs = new Set<Promise<unknown>>();
 
-  /** Deletes the vectors of deleted messages; what fails stays owed. */
-  async function removeVectors(signal?: AbortSignal): Promise<void> {
-    if (outbox === undefined || vectors === undefined) return;
+  /** Deletes the vectors of deleted messages. What fails stays owed, and its error is returned. */
+  async function removeVectors(failed: boolean, signal: AbortSignal | undefined): Promise<unknown> {
+    if (outbox === undefined || vectors === undefined) return undefined;
     for (;;) {
-      const items = await outbox.lease(removalsAtOnce, removalLeaseMs, { kinds: ["forget"], failed: false }, signal);
+      const items = await outbox.lease(removalsAtOnce, removalLeaseMs, { kinds: ["forget"], failed }, signal);
       const removals = items.filter((item): item is OwedRemoval => item.kind === "forget");
-      if (removals.length === 0) return;
+      if (removals.length === 0) return undefined;
       try {
         for (const removal of removals) await removeOne(removal, signal);
         await outbox.settle(removals, signal);
       } catch (error) {
         logger?.warn("[memory] vectors of deleted messages could not be removed: it will be tried again", { removals: removals.length });
         await outbox.fail(removals, messageOf(error), new Date(Date.now() + removalRetryMs)).catch(() => {});
-        return;
+        return error;
       }
     }
   }
@@ -76,7 +76,7 @@ export function composedStore(sessions: SessionStore, vectors: VectorStore | und
   /** Runs a delete, and then takes along what the vector store has of it. */
   async function removing<Value>(work: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
     const value = await work;
-    await removeVectors(signal).catch((error: unknown) => {
+    await removeVectors(false, signal).catch((error: unknown) => {
       logger?.warn("[memory] vectors of deleted messages could not be removed: it will be tried again", { reason: messageOf(error) });
     });
     return value;
@@ -161,7 +161,7 @@ export function composedStore(sessions: SessionStore, vectors: VectorStore | und
     },
 
     async recall(query, signal) {
-      const { gone, ...answer } = await composedRecall(sessions, vectors, query, signal);
+      const { gone, ...answer } = await composedRecall(sessions, vectors, query, signal, logger);
       repair(query.scope.tenant, gone);
       return answer;
     },
@@ -172,7 +172,9 @@ export function composedStore(sessions: SessionStore, vectors: VectorStore | und
       await outbox?.adopt(`${vectors.name} ${space.model} ${space.dimensions}`, signal);
     },
     async leaseOwed(limit, leaseMs, { vectors: canEmbed, failed }, signal) {
-      await removeVectors(signal);
+      const failure = await removeVectors(failed, signal);
+      // Who waits for everything to be done is told; a background worker comes back to it.
+      if (failed && failure !== undefined) throw failure;
       if (outbox === undefined || vectors === undefined || !canEmbed) return [];
       const items = await outbox.lease(limit, leaseMs, { kinds: ["embed"], failed }, signal);
       return items.flatMap((item): OwedItem[] => {

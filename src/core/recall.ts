@@ -169,7 +169,9 @@ function explain(
   milliseconds: RecallExplanation["milliseconds"],
 ): RecallExplanation {
   const words = answer?.words ?? [];
-  const noText = !legs.includes("text") ? "not asked for" : words.length === 0 ? "the query has no word to search by" : undefined;
+  const noText = !legs.includes("text")
+    ? "not asked for"
+    : (answer?.withoutText ?? (words.length === 0 ? "the query has no word to search by" : undefined));
   const leg = (name: RecallLeg, reason: string | undefined) => ({
     leg: name,
     used: reason === undefined,
@@ -177,7 +179,7 @@ function explain(
     candidates: answer?.candidates[name] ?? 0,
   });
   return {
-    legs: [leg("vector", noVector), leg("text", noText)],
+    legs: [leg("vector", noVector ?? answer?.withoutVectors), leg("text", noText)],
     plan: answer?.plan ?? "exact",
     scopeSize: answer === undefined ? 0 : answer.scopeSize,
     model: core.embedder?.model,

@@ -5,7 +5,9 @@ import type { SessionStore } from "../domain/session-store.ts";
 import type { VectorStore } from "../domain/vector-store.ts";
 import type { PgliteLike } from "./postgres/embedded/pglite-client.ts";
 import type { PgPoolLike } from "./postgres/pg-client.ts";
+import { memoryRecordStore } from "./record/memory.ts";
 import { postgresSessionStore } from "./session/postgres.ts";
+import { memoryVectorStore } from "./vector/memory.ts";
 
 // Each backend is one file and one line here. Drivers are loaded on first use.
 
@@ -15,10 +17,14 @@ export const sessionStores = {
 };
 
 /** Stores of vectors, by name. */
-export const vectorStores = {};
+export const vectorStores = {
+  memory: memoryVectorStore,
+};
 
 /** Stores of records, by name. */
-export const recordStores = {};
+export const recordStores = {
+  memory: memoryRecordStore,
+};
 
 /** The options of each entry of a registry, with its name as `store`. */
 type Named<Stores> = {
@@ -95,13 +101,13 @@ export function resolveSessionStore(option: SessionsOption): SessionStore | Memo
 
 /** @throws InvalidArgumentError when it is neither a known name nor a store */
 export function resolveVectorStore(option: VectorsOption): VectorStore {
-  if (isObject(option) && typeof option.upsert === "function") return option as unknown as VectorStore;
+  if (isObject(option) && "upsert" in option && typeof option.upsert === "function") return option as unknown as VectorStore;
   return byName("vectors", option, "or a VectorStore");
 }
 
 /** @throws InvalidArgumentError when it is neither a known name nor a store */
 export function resolveRecordStore(option: RecordsOption): RecordStore {
-  if (isObject(option) && typeof option.write === "function") return option as unknown as RecordStore;
+  if (isObject(option) && "write" in option && typeof option.write === "function") return option as unknown as RecordStore;
   return byName("records", option, "or a RecordStore");
 }
 
