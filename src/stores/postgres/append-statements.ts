@@ -7,8 +7,9 @@ import { encodeVector, encodeVectorArray } from "./vectors.ts";
 /** The requests of one call to one conversation, in order. */
 export interface ConversationAppend {
   readonly first: AppendRequest;
-  /** Indexes of the requests. */
-  readonly requests: number[];
+  /** Indexes of the requests, and where in {@link messages} each of their messages is. */
+  readonly requests: { readonly index: number; readonly positions: readonly number[] }[];
+  /** Ids are distinct: of two versions of a message the later one stands in the earlier one's place. */
   readonly messages: NewMessage[];
 }
 
@@ -129,6 +130,9 @@ const indexedWordsSql = `CASE WHEN context = '' THEN setweight(to_tsvector(langu
 /** SQL: ids of tool calls travel as JSON, because arrays of arrays of different lengths are none in PostgreSQL. */
 const toolIdsSql = "CASE WHEN tool_ids IS NOT NULL THEN ARRAY(SELECT json_array_elements_text(tool_ids::json)) END";
 
+/** SQL: what a search row was made of; when it changes, so must the row and the vector, in whose text the role stands. */
+const digestSql = "hashtextextended(role || ' ' || words, 0)";
+
 /** SQL: the next number of a search row. */
 function nextEntry(database: Database): string {
   return `nextval('${`${database.names.quotedSchema}.${database.names.index("search_entry_seq")}`.replaceAll("'", "''")}'::regclass)`;
@@ -152,7 +156,7 @@ export function plainAppend(database: Database, conversations: readonly Conversa
 ), indexed AS (
   INSERT INTO ${table.search} (tenant, user_id, entry, kind, conversation_id, seq, resource_id, role, importance, created_at, metadata, digest, revision, words)
   SELECT tenant, user_id, entry, 'message', conversation_id, place, resource_id, role, importance, ${fromEpochMs("written_at")}, filterable::jsonb,
-    hashtextextended(words, 0), revision, ${indexedWordsSql}
+    ${digestSql}, revision, ${indexedWordsSql}
   FROM landed WHERE content <> ''
 ), owed AS (
   INSERT INTO ${table.outbox} (tenant, user_id, entry, revision, needs_vector, needs_context, available_at)
@@ -204,7 +208,7 @@ export function fullAppend(database: Database, conversations: readonly Conversat
 ), incoming AS MATERIALIZED (
   SELECT m.*, h.tenant, h.user_id, h.id AS conversation_id, p.resource_id, p.is_fresh, COALESCE(p.language, ${language})::regconfig AS language,
     e.seq IS NOT NULL AS is_update, COALESCE(e.seq, p.base + m.position) AS place, COALESCE(e.created_at, ${fromEpochMs("m.written_at")}) AS created_at,
-    s.entry AS old_entry, s.revision AS old_revision, hashtextextended(m.words, 0) AS digest, s.digest IS DISTINCT FROM hashtextextended(m.words, 0) AS is_changed
+    s.entry AS old_entry, s.revision AS old_revision, ${digestSql} AS digest, s.digest IS DISTINCT FROM ${digestSql} AS is_changed
   FROM ${messages}
   JOIN place p ON p.ordinal = m.conversation JOIN head h ON h.ordinal = m.conversation
   LEFT JOIN LATERAL (

@@ -93,7 +93,7 @@ interface PlacedRow {
 }
 
 function groupByConversation(requests: readonly AppendRequest[]): ConversationAppend[] {
-  const groups = new Map<string, ConversationAppend>();
+  const groups = new Map<string, ConversationAppend & { readonly places: Map<string, number> }>();
   requests.forEach((request, index) => {
     const key = JSON.stringify([
       request.tenant,
@@ -102,12 +102,15 @@ function groupByConversation(requests: readonly AppendRequest[]): ConversationAp
       request.requiredResourceId,
       request.createConversation,
     ]);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, { first: request, requests: [index], messages: [...request.messages] });
-    else {
-      group.requests.push(index);
-      group.messages.push(...request.messages);
-    }
+    const group = groups.get(key) ?? { first: request, requests: [], messages: [], places: new Map<string, number>() };
+    groups.set(key, group);
+    const positions = request.messages.map((message) => {
+      const position = group.places.get(message.id) ?? group.messages.length;
+      group.places.set(message.id, position);
+      group.messages[position] = message;
+      return position;
+    });
+    group.requests.push({ index, positions });
   });
   return [...groups.entries()].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, group]) => group);
 }
@@ -134,10 +137,11 @@ function collect(
     const placed = outcome.get(conversation);
     if (placed === undefined) continue;
     const byPosition = new Map(placed.map((row) => [row.position, row]));
-    let position = 0;
-    for (const index of conversation.requests) {
+    for (const { index, positions } of conversation.requests) {
       const request = requests[index] as AppendRequest;
-      answers[index] = request.messages.map((message) => toMessage(request, message, byPosition.get(position++) as PlacedRow));
+      answers[index] = positions.map((position) =>
+        toMessage(request, conversation.messages[position] as NewMessage, byPosition.get(position) as PlacedRow),
+      );
     }
   }
   return answers;

@@ -66,7 +66,12 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
   const large = new LargeScopes();
   const say = <Value>(operation: string, work: () => Promise<Value>) => speaking(operation, client.engine, work);
 
-  const database = once(() =>
+  let isClosed = false;
+  const database = async () => {
+    if (isClosed) throw new BackendError(engineName(client), "call", "this store was closed: make another one", { code: "closed" });
+    return opened();
+  };
+  const opened = once(() =>
     say("open", async () => {
       const opened: Database = {
         client,
@@ -110,9 +115,12 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
 
   return {
     guarantees,
-    name: client.engine === "embedded" ? "embedded" : "postgres",
+    name: engineName(client),
     open: async () => void (await database()),
-    close: () => client.close(),
+    async close() {
+      isClosed = true;
+      await client.close();
+    },
     health: (signal) => health(client, database, signal),
     stats: (scope, signal) => say("stats", async () => storeStats(await of(rows(scope)), scope, signal)),
 
@@ -221,12 +229,15 @@ function makeClient(options: PostgresSessionStoreOptions): SqlClient {
   return pgClient(options);
 }
 
+/** What messages call it. */
+const engineName = (client: SqlClient) => (client.engine === "embedded" ? "embedded" : "postgres");
+
 function isPglite(client: PgPoolLike | PgliteLike): client is PgliteLike {
   return "execProtocolRaw" in client;
 }
 
 async function health(client: SqlClient, database: () => Promise<Database>, signal: AbortSignal | undefined): Promise<MemoryHealth> {
-  const store = client.engine === "embedded" ? "embedded" : "postgres";
+  const store = engineName(client);
   try {
     const opened = await database();
     const started = performance.now();

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
+import { loadSqlite } from "../../../internal/load-sqlite.ts";
 
 /**
  * The right to open a data directory. It is an exclusive transaction on an empty SQLite file: the kernel ends it when
@@ -38,24 +39,6 @@ function isBusy(error: unknown): boolean {
   const code = (error as { errcode?: unknown }).errcode;
   // SQLITE_BUSY and SQLITE_LOCKED, with their extended codes in the upper bits.
   return typeof code === "number" && ((code & 0xff) === 5 || (code & 0xff) === 6);
-}
-
-let sqlite: typeof import("node:sqlite") | undefined;
-
-/** `node:sqlite` warns on first use that it is experimental; that is our choice to make, not the user's to read about. */
-function loadSqlite(): typeof import("node:sqlite") {
-  if (sqlite !== undefined) return sqlite;
-  const emitWarning = process.emitWarning;
-  process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {
-    if (String(warning).includes("SQLite")) return;
-    Reflect.apply(emitWarning, process, [warning, ...rest]);
-  };
-  try {
-    sqlite = process.getBuiltinModule("node:sqlite");
-  } finally {
-    process.emitWarning = emitWarning;
-  }
-  return sqlite;
 }
 
 /** Where the present owner listens, and the word that a client must say. Left behind by a killed one. */
