@@ -7,7 +7,10 @@ import type { PgliteLike } from "./postgres/embedded/pglite-client.ts";
 import type { PgPoolLike } from "./postgres/pg-client.ts";
 import { memoryRecordStore } from "./record/memory.ts";
 import { postgresSessionStore } from "./session/postgres.ts";
+import { chromaVectorStore } from "./vector/chroma.ts";
 import { memoryVectorStore } from "./vector/memory.ts";
+import { qdrantVectorStore } from "./vector/qdrant.ts";
+import { sqliteVectorStore } from "./vector/sqlite.ts";
 
 // Each backend is one file and one line here. Drivers are loaded on first use.
 
@@ -19,6 +22,9 @@ export const sessionStores = {
 /** Stores of vectors, by name. */
 export const vectorStores = {
   memory: memoryVectorStore,
+  sqlite: sqliteVectorStore,
+  qdrant: qdrantVectorStore,
+  chroma: chromaVectorStore,
 };
 
 /** Stores of records, by name. */
