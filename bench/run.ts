@@ -1,5 +1,6 @@
 // Speed, beside the best hand-written `pg` code on the same tables, columns and indexes (bench/reference.ts).
 //
+//   npm run bench -- --stores [--quick] [--only redis,qdrant]   every store beside each other (bench/stores.ts)
 //   npm run bench -- [--url URL] [--quick] [--only append,writers,bulk,last50,recall,open] [--json] [--strict]
 //
 // Both sides run in turn, in one run, on one server; figures are medians of several rounds. Ratios travel between
@@ -10,6 +11,7 @@ import { embeddedAppends, firstRecalls } from "./embedded.ts";
 import { reads } from "./reads.ts";
 import { isMissed, printTable, type Result } from "./report.ts";
 import { benchServer } from "./server.ts";
+import { benchStores } from "./stores.ts";
 import { appendInBackground, appendOne, bulkImport, concurrentWriters } from "./writes.ts";
 
 const names = ["append", "writers", "bulk", "last50", "recall", "open"];
@@ -20,8 +22,14 @@ const { values } = parseArgs({
     only: { type: "string" },
     json: { type: "boolean", default: false },
     strict: { type: "boolean", default: false },
+    stores: { type: "boolean", default: false },
   },
 });
+if (values.stores) {
+  const sizes = values.quick ? { calls: 20, rows: 500 } : { calls: 100, rows: 5_000 };
+  await benchStores(sizes, values.only?.split(","), (line) => console.error(`… ${line}`));
+  process.exit();
+}
 const wanted = values.only?.split(",") ?? names;
 const unknown = wanted.find((name) => !names.includes(name));
 if (unknown !== undefined) {
