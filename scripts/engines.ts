@@ -7,6 +7,7 @@
 // Needs root on Linux with apt; each server runs in a Debian directory of its own, under UNFORGET_ENGINES_DIR (.engines by default).
 import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { bigquery } from "./engines/bigquery.ts";
 import { chroma } from "./engines/chroma.ts";
 import { elasticsearch } from "./engines/elasticsearch.ts";
 import type { Engine } from "./engines/engine.ts";
@@ -25,6 +26,7 @@ const engines: readonly Engine[] = [
   redisearch,
   mongodb,
   elasticsearch,
+  bigquery,
   qdrant,
   chroma,
 ];

@@ -1,6 +1,6 @@
 // Elasticsearch from the jars of its server on Maven Central. Of the distribution's modules only the network is there: what is
 // missing is most of all scripts (painless), the analyzers of single languages, update by query, ES|QL and the licensed parts.
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { debianRoot, inside } from "./debian-root.ts";
 import type { Engine } from "./engine.ts";
@@ -46,13 +46,15 @@ const javaOptions = [
 
 async function install(root: string): Promise<void> {
   const folder = await makeFolder(root, name, "nobody");
-  const receipt = join(folder, `version-${version}`);
-  if (existsSync(receipt)) return;
+  const source = join(import.meta.dirname, name);
+  const receipt = join(folder, "installed");
+  const wanted = [version, ...readdirSync(source).map((file) => readFileSync(join(source, file), "utf8"))].join("\n");
+  if (existsSync(receipt) && readFileSync(receipt, "utf8") === wanted) return;
   for (const part of ["lib", "modules", "plugins", "native"]) rmSync(join(folder, part), { recursive: true, force: true });
   for (const part of ["lib", "modules/transport-netty4", "plugins/stand-ins", "native", "config"]) {
     mkdirSync(join(folder, part), { recursive: true });
   }
-  cpSync(join(import.meta.dirname, name), join(folder, "source"), { recursive: true });
+  cpSync(source, join(folder, "source"), { recursive: true });
   writeFileSync(join(folder, "pom.xml"), pom);
   const jars = `
     cd ${home}
@@ -73,7 +75,7 @@ async function install(root: string): Promise<void> {
     javac -nowarn -cp 'lib/*' -d classes source/StandIns.java
     jar -cf plugins/stand-ins/stand-ins.jar -C classes .`;
   await run(inside(root, "root", ["sh", "-euc", classes]));
-  writeFileSync(receipt, "");
+  writeFileSync(receipt, wanted);
 }
 
 const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">

@@ -71,13 +71,14 @@ export const succeeds = (work: Promise<unknown>): Promise<boolean> =>
     () => false,
   );
 
-/** Waits until `check` is true, for at most a minute. */
+/** Waits until `check` is true. A minute or two is not long on a machine that installs other engines at the same time. */
 export async function until(check: () => Promise<boolean>, what: string): Promise<void> {
-  for (let attempt = 0; attempt < 600; attempt++) {
+  const begin = performance.now();
+  while (performance.now() - begin < 180_000) {
     if (await check()) return;
     await delay(100);
   }
-  throw new Error(`Waited a minute for ${what}`);
+  throw new Error(`Waited three minutes for ${what}`);
 }
 
 /** A free port on loopback: `preferred`, unless somebody has it. */

@@ -10,6 +10,7 @@ const variables = {
   redisearch: "UNFORGET_TEST_REDISEARCH_URL",
   mongodb: "UNFORGET_TEST_MONGODB_URL",
   elasticsearch: "UNFORGET_TEST_ELASTICSEARCH_URL",
+  bigquery: "UNFORGET_TEST_BIGQUERY_URL",
   qdrant: "UNFORGET_TEST_QDRANT_URL",
   chroma: "UNFORGET_TEST_CHROMA_URL",
 } as const;
