@@ -1,5 +1,6 @@
 export { type LoadConfigOptions, loadConfig } from "./config/load-config.ts";
 export { createMemory, type MemoryOptions } from "./core/create-memory.ts";
+export type * from "./domain/archive-store.ts";
 export type { Conversation, ConversationChanges, ConversationInput, Page } from "./domain/conversation.ts";
 export type { Embedder, EmbedOptions } from "./domain/embedder.ts";
 export {
@@ -26,5 +27,12 @@ export { textRevision } from "./domain/search-text.ts";
 export type * from "./domain/session-store.ts";
 export type * from "./domain/vector-store.ts";
 export type { EmbeddingChoice, EmbeddingOptions } from "./embedders/resolve.ts";
-export { type CustomStores, type RecordsOption, registerStore, type SessionsOption, type VectorsOption } from "./stores/registry.ts";
+export {
+  type ArchiveOption,
+  type CustomStores,
+  type RecordsOption,
+  registerStore,
+  type SessionsOption,
+  type VectorsOption,
+} from "./stores/registry.ts";
 export type { PostgresSessionStoreOptions } from "./stores/session/postgres.ts";

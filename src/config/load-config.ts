@@ -17,6 +17,7 @@ export interface LoadConfigOptions {
 const fields: Readonly<Record<keyof MemoryOptions, true>> = {
   sessions: true,
   vectors: true,
+  archive: true,
   embedding: true,
   tenant: true,
   worker: true,

@@ -4,9 +4,18 @@ import type { Memory, ScopedMemory, ScopeOptions } from "../domain/memory.ts";
 import type { MemoryStore } from "../domain/memory-store.ts";
 import type { SessionStore, StoreScope } from "../domain/session-store.ts";
 import { type EmbeddingChoice, resolveEmbedder } from "../embedders/resolve.ts";
-import { companionVectors, resolveSessionStore, resolveVectorStore, type SessionsOption, type VectorsOption } from "../stores/registry.ts";
+import {
+  type ArchiveOption,
+  companionVectors,
+  resolveArchiveStore,
+  resolveSessionStore,
+  resolveVectorStore,
+  type SessionsOption,
+  type VectorsOption,
+} from "../stores/registry.ts";
 import type { PostgresSessionStoreOptions } from "../stores/session/postgres.ts";
 import { addMessages } from "./add-messages.ts";
+import { type ArchivableStore, archivedStore } from "./archived-store.ts";
 import { composedStore } from "./composed-store.ts";
 import { conversations } from "./conversations.ts";
 import { type MemoryCore, memoryCore } from "./memory-core.ts";
@@ -27,6 +36,11 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
    * are in postgres, sqlite, redis or memory; else nowhere
    */
   readonly vectors?: VectorsOption | false | undefined;
+  /**
+   * A copy of every message for analytics and for good, beside the sessions. The worker fills it as it embeds, so it
+   * takes an embedding model. @default none
+   */
+  readonly archive?: ArchiveOption | undefined;
   /** Which model makes vectors; `false`: words alone. @default the built-in model (English, no key, no download) */
   readonly embedding?: EmbeddingChoice;
   /** The hard isolation boundary of handles that name none. @default "default" */
@@ -50,11 +64,13 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
  * const hits = await mine.recall("What am I building?");
  */
 export function createMemory(options: MemoryOptions = {}): Memory {
-  const { sessions, vectors, embedding, tenant = "default", worker = "background", logger, ...short } = options;
+  const { sessions, vectors, archive, embedding, tenant = "default", worker = "background", logger, ...short } = options;
   if (worker !== "background" && worker !== "manual") throw new InvalidArgumentError("worker", 'must be "background" or "manual"');
+  const store = resolveStore(sessions, vectors, short, logger);
+  const embedder = resolveEmbedder(embedding);
   const core = memoryCore({
-    store: resolveStore(sessions, vectors, short, logger),
-    embedder: resolveEmbedder(embedding),
+    store: archive === undefined ? store : withArchive(store, archive, embedder !== undefined),
+    embedder,
     tenant: makeScope(tenant, {}).tenant,
     logger,
     worker,
@@ -102,6 +118,12 @@ function resolveStore(
   // Postgres ranks both legs in one statement when it keeps both.
   if (beside === undefined && "recall" in store && vectors !== false) return store;
   return composedStore(store as SessionStore, beside, logger);
+}
+
+function withArchive(store: MemoryStore, archive: ArchiveOption, embeds: boolean): MemoryStore {
+  if (!embeds) throw new InvalidArgumentError("archive", "is filled by the worker that embeds: choose an embedding model too");
+  if (!("getMessages" in store)) throw new InvalidArgumentError("archive", "needs a session store that can give messages by name");
+  return archivedStore(store as ArchivableStore, resolveArchiveStore(archive));
 }
 
 /** The calls of one scope. An administrator's scope names no user. */

@@ -1,3 +1,4 @@
+import type { ArchiveStore } from "../domain/archive-store.ts";
 import { InvalidArgumentError } from "../domain/errors.ts";
 import type { MemoryStore } from "../domain/memory-store.ts";
 import type { RecordStore } from "../domain/record-store.ts";
@@ -32,6 +33,9 @@ export const recordStores = {
   memory: memoryRecordStore,
 };
 
+/** Archives of messages, by name. */
+export const archiveStores = {};
+
 /** The options of each entry of a registry, with its name as `store`. */
 type Named<Stores> = {
   [Name in keyof Stores]: Stores[Name] extends (options: infer Options) => unknown
@@ -61,7 +65,11 @@ export type VectorsOption = Named<typeof vectorStores> | VectorStore | CustomSto
 /** A store by name with its options, or a store of your own. */
 export type RecordsOption = Named<typeof recordStores> | RecordStore | CustomStores[keyof CustomStores];
 
+/** An archive by name with its options, or one of your own. */
+export type ArchiveOption = Named<typeof archiveStores> | ArchiveStore | CustomStores[keyof CustomStores];
+
 interface Kinds {
+  readonly archive: ArchiveStore;
   readonly sessions: SessionStore;
   readonly vectors: VectorStore;
   readonly records: RecordStore;
@@ -70,6 +78,7 @@ interface Kinds {
 type Factory = (options: never) => unknown;
 
 const registered: { readonly [Kind in keyof Kinds]: Map<string, Factory> } = {
+  archive: new Map(Object.entries(archiveStores)),
   sessions: new Map(Object.entries(sessionStores)),
   vectors: new Map(Object.entries(vectorStores)),
   records: new Map(Object.entries(recordStores)),
@@ -115,6 +124,12 @@ export function resolveVectorStore(option: VectorsOption): VectorStore {
 export function resolveRecordStore(option: RecordsOption): RecordStore {
   if (isObject(option) && "write" in option && typeof option.write === "function") return option as unknown as RecordStore;
   return byName("records", option, "or a RecordStore");
+}
+
+/** @throws InvalidArgumentError when it is neither a known name nor an archive */
+export function resolveArchiveStore(option: ArchiveOption): ArchiveStore {
+  if (isObject(option) && "write" in option && typeof option.write === "function") return option as unknown as ArchiveStore;
+  return byName("archive", option, "or an ArchiveStore");
 }
 
 function byName<Kind extends keyof Kinds>(kind: Kind, option: unknown, others: string): Kinds[Kind] {
