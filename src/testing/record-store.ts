@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { MemoryError } from "../domain/errors.ts";
 import { type MetadataFilter, matchesFilter } from "../domain/filter.ts";
 import type { RecordGuarantees } from "../domain/guarantees.ts";
@@ -6,73 +6,137 @@ import type { NewRecord, RecordConditions, RecordQuery, RecordStore, StoredRecor
 import type { StoreScope } from "../domain/session-store.ts";
 import { type Check, guaranteed } from "./guaranteed.ts";
 
+/** An empty store that nothing else writes to, and what the suite may do around it. */
+export interface RecordStorePlace {
+  readonly store: RecordStore;
+  /** Opens the same place once more, as another process would, also while the first is open. Needed by `durable`. */
+  reopen?(): Promise<RecordStore>;
+  /** Whether the client the store was given still answers; asked after `close`. */
+  lentClientWorks?(): Promise<boolean>;
+  /** Restarts the server behind the store, and resolves when it answers again. */
+  restart?(): Promise<void>;
+  /** Removes the place; called after the store was closed. */
+  cleanup?(): Promise<void>;
+}
+
 export interface RecordStoreSuiteOptions {
   /**
-   * Another store object on the data of the one `open` gave last, as another process would open it. A durable store is
-   * tested with it.
+   * Tests that are expected to fail, by their title, each with the reason. One that passes is red: take it out. For whole
+   * guarantees use the store's `guarantees`.
+   * @default none
    */
-  readonly reopen?: (() => RecordStore | Promise<RecordStore>) | undefined;
-  /** A store on a client of the caller's own, and whether that client still works. */
-  readonly lent?: (() => Promise<{ readonly store: RecordStore; readonly isOpen: () => boolean | Promise<boolean> }>) | undefined;
-  /** A store whose server cannot be reached. */
+  readonly except?: Readonly<Record<string, string>> | undefined;
+  /** Makes a store of a server that is not there, to see that it says so. @default not tested */
   readonly unreachable?: (() => RecordStore) | undefined;
+  /** For each test. @default 60000 */
+  readonly timeoutMs?: number | undefined;
 }
 
 /**
- * The tests of a {@link RecordStore}: every promise of the interface, held to the guarantees the store declares.
+ * Holds a record store to the promises of `RecordStore` and to the guarantees it declares.
  *
- * @param open gives an empty store that shares no data with any other; the suite closes it
+ * `open` gives an empty place; the suite opens and closes its store. It is called once for most tests, and once more for
+ * each of those that close the store.
+ *
+ * @example
+ * recordStoreSuite("files", async () => ({ store: fileRecordStore({ directory: await temporaryDirectory() }) }));
  */
-export function recordStoreSuite(
-  name: string,
-  open: () => RecordStore | Promise<RecordStore>,
-  options: RecordStoreSuiteOptions = {},
-): void {
-  describe(`record store: ${name}`, () => {
-    const opened: RecordStore[] = [];
-    let store: RecordStore;
+export function recordStoreSuite(name: string, open: () => Promise<RecordStorePlace>, options: RecordStoreSuiteOptions = {}): void {
+  const { except = {}, unreachable, timeoutMs = 60_000 } = options;
+  describe(`record store ${name}`, () => {
+    const titles = new Set<string>();
+    const others: RecordStore[] = [];
+    let place: RecordStorePlace;
 
-    const keep = (one: RecordStore): RecordStore => {
-      opened.push(one);
-      return one;
-    };
     beforeAll(async () => {
-      store = keep(await open());
-      await store.open();
-    }, 60_000);
+      place = await open();
+      await place.store.open();
+    }, 120_000);
     afterAll(async () => {
-      await Promise.all(opened.map((one) => one.close()));
-    }, 60_000);
+      for (const other of others) await other.close();
+      await place?.store.close();
+      await place?.cleanup?.();
+    }, 120_000);
 
-    const group = (guarantee: keyof RecordGuarantees, declare: (check: Check) => void) =>
-      guaranteed(guarantee, () => store.guarantees[guarantee], declare);
+    async function reopen(): Promise<RecordStore> {
+      if (place.reopen === undefined) throw new Error("the place has no `reopen`: whether the store is durable cannot be told");
+      const other = await place.reopen();
+      others.push(other);
+      await other.open();
+      return other;
+    }
+
+    function note(title: string): void {
+      if (titles.has(title)) throw new Error(`two tests have the title "${title}"`);
+      titles.add(title);
+    }
+
+    /** With an exception the test must fail. */
+    function excepting(title: string, body: () => Promise<void>): Promise<void> {
+      const reason = except[title];
+      return reason === undefined ? body() : expectFailure(body, reason);
+    }
+
     const tools: Tools = {
-      store: () => store,
-      reopen: options.reopen === undefined ? undefined : async () => keep(await reopened(options)),
+      store: () => place.store,
+      pair: async () => (place.reopen === undefined ? [place.store] : [place.store, await reopen()]),
+      reopen,
     };
+    for (const [guarantee, declare] of Object.entries(groups) as [keyof RecordGuarantees, Declaration][]) {
+      const level = () => place.store.guarantees[guarantee];
+      guaranteed(guarantee, level, (check) =>
+        declare((title, body) => {
+          note(title);
+          check(title, (eventually) => excepting(title, () => body(eventually)), timeoutMs);
+        }, tools),
+      );
+    }
 
-    group("atomic", (check) => atomicTests(check, tools));
-    group("consistent", (check) => consistentTests(check, tools));
-    group("lossless", (check) => losslessTests(check, tools));
-    group("isolated", (check) => isolatedTests(check, tools));
-    group("readYourWrites", (check) => listTests(check, tools));
-    group("deleted", (check) => deletedTests(check, tools));
-    group("text", (check) => textTests(check, tools));
-    group("durable", (check) => durableTests(check, tools));
-    describe("life", () => lifeTests(() => open(), options, tools));
+    describe("life", () => {
+      const always = (title: string, body: () => Promise<void>) => {
+        note(title);
+        test(title, { timeout: timeoutMs }, () => excepting(title, body));
+      };
+      lifeTests(always, tools, open, unreachable);
+
+      test("after the server was restarted the store works again", { timeout: 2 * timeoutMs }, async ({ skip }) => {
+        if (place.restart === undefined) return skip("the place has no `restart`");
+        await expectAfterRestart(place);
+      });
+    });
+
+    test("exceptions name tests of this suite", () => {
+      expect(Object.keys(except).filter((title) => !titles.has(title))).toEqual([]);
+    });
   });
 }
 
-async function reopened(options: RecordStoreSuiteOptions): Promise<RecordStore> {
-  const again = await options.reopen?.();
-  if (again === undefined) throw new Error("give the suite `reopen`: without it nothing says that the store is durable");
-  await again.open();
-  return again;
+type Declaration = (check: Check, tools: Tools) => void;
+
+const groups: Readonly<Record<keyof RecordGuarantees, Declaration>> = {
+  atomic: atomicTests,
+  consistent: consistentTests,
+  lossless: losslessTests,
+  isolated: isolatedTests,
+  readYourWrites: listTests,
+  deleted: deletedTests,
+  text: textTests,
+  durable: durableTests,
+};
+
+async function expectFailure(work: () => Promise<void>, reason: string): Promise<void> {
+  const hasFailed = await work().then(
+    () => false,
+    () => true,
+  );
+  if (!hasFailed) throw new Error(`this test is excepted (${reason}), and it passes: take the exception out`);
 }
 
 interface Tools {
   readonly store: () => RecordStore;
-  readonly reopen: (() => Promise<RecordStore>) | undefined;
+  /** The store, and another on the same data where that can be had. */
+  readonly pair: () => Promise<readonly RecordStore[]>;
+  readonly reopen: () => Promise<RecordStore>;
 }
 
 let tenants = 0;
@@ -188,7 +252,7 @@ function atomicTests(check: Check, { store }: Tools): void {
   });
 }
 
-function consistentTests(check: Check, { store, reopen }: Tools): void {
+function consistentTests(check: Check, { store, pair }: Tools): void {
   check("a version is 1, and one more with each change", async () => {
     const tenant = newTenant();
     const record = newRecord(tenant, "a", { content: "one" });
@@ -271,7 +335,7 @@ function consistentTests(check: Check, { store, reopen }: Tools): void {
 
   check("16 writers claim one key: exactly one gets it", async () => {
     const tenant = newTenant();
-    const stores = reopen === undefined ? [store()] : [store(), await reopen()];
+    const stores = await pair();
     for (let round = 0; round < 3; round++) {
       const claims = Array.from({ length: 16 }, (_, index) =>
         put(stores[index % stores.length]!, newRecord(tenant, `${round}-${index}`, { key: `key ${round}` })),
@@ -285,7 +349,7 @@ function consistentTests(check: Check, { store, reopen }: Tools): void {
 
   check("16 writers change one record by its version: no change is lost", async () => {
     const tenant = newTenant();
-    const stores = reopen === undefined ? [store()] : [store(), await reopen()];
+    const stores = await pair();
     const record = newRecord(tenant, "counter", { data: { count: 0 } });
     await put(store(), record);
     const increment = async (mine: RecordStore) => {
@@ -820,15 +884,10 @@ function textTests(check: Check, { store }: Tools): void {
 }
 
 function durableTests(check: Check, { store, reopen }: Tools): void {
-  const another = async () => {
-    if (reopen === undefined) throw new Error("give the suite `reopen`: without it nothing says that the store is durable");
-    return reopen();
-  };
-
   check("another store on the same data has all of it", async () => {
     const tenant = newTenant();
     const [first] = await put(store(), newRecord(tenant, "a", { key: "k", content: "walrus", data: { z: 1, a: "a\0b" } }));
-    const second = await another();
+    const second = await reopen();
     expect(await find(second, newRecord(tenant, "a"))).toEqual(first);
     await expectConflict(put(second, newRecord(tenant, "b", { key: "k" })));
     await put(second, newRecord(tenant, "a", { content: "changed" }));
@@ -837,25 +896,30 @@ function durableTests(check: Check, { store, reopen }: Tools): void {
 
   check("what was written is there after the store that wrote it was closed", async () => {
     const tenant = newTenant();
-    const writer = await another();
+    const writer = await reopen();
     await put(writer, newRecord(tenant, "a", { content: "walrus" }));
     await writer.close();
-    const reader = await another();
+    const reader = await reopen();
     expect(await list(reader, everything(tenant))).toEqual(["a"]);
   });
 }
 
-function lifeTests(open: () => RecordStore | Promise<RecordStore>, options: RecordStoreSuiteOptions, { store }: Tools): void {
-  test("health tells of itself", async () => {
-    expect(await store().health()).toMatchObject({ ok: true, store: store().name, problem: undefined });
+function lifeTests(
+  always: (title: string, body: () => Promise<void>) => void,
+  { store }: Tools,
+  open: () => Promise<RecordStorePlace>,
+  unreachable: (() => RecordStore) | undefined,
+): void {
+  always("health tells of itself", async () => {
+    expect(await store().health()).toMatchObject({ ok: true, store: expect.any(String), problem: undefined });
   });
 
-  test("open is safe to call again, and at once", async () => {
+  always("open is safe to call again, and at once", async () => {
     await Promise.all([store().open(), store().open()]);
     await store().open();
   });
 
-  test("an aborted call rejects with the signal's own reason and writes nothing", async () => {
+  always("an aborted call rejects with the signal's own reason and writes nothing", async () => {
     const tenant = newTenant();
     const reason = new Error("enough");
     const signal = AbortSignal.abort(reason);
@@ -867,33 +931,27 @@ function lifeTests(open: () => RecordStore | Promise<RecordStore>, options: Reco
     expect(await store().count(everything(tenant), {})).toBe(0);
   });
 
-  test("close is safe to call twice, and calls after it say so", { timeout: 60_000 }, async () => {
-    const mine = await open();
+  always("close is safe to call twice, calls after it say so, and a lent client stays open", async () => {
+    const place = await open();
     const tenant = newTenant();
-    await put(mine, newRecord(tenant, "a"));
-    await mine.close();
-    await mine.close();
-    await expect(put(mine, newRecord(tenant, "b"))).rejects.toMatchObject({ code: "closed" });
-    await expect(mine.count(everything(tenant), {})).rejects.toMatchObject({ code: "closed" });
-    expect(await mine.health()).toMatchObject({ ok: false });
+    await put(place.store, newRecord(tenant, "a"));
+    await place.store.close();
+    await place.store.close();
+    await expect(put(place.store, newRecord(tenant, "b"))).rejects.toMatchObject({ code: "closed" });
+    await expect(place.store.count(everything(tenant), {})).rejects.toMatchObject({ code: "closed" });
+    expect(await place.store.health()).toMatchObject({ ok: false });
+    if (place.lentClientWorks !== undefined) expect(await place.lentClientWorks()).toBe(true);
+    await place.cleanup?.();
   });
 
-  test("close before open is harmless", async () => {
-    await (await open()).close();
+  always("a store that was never used closes", async () => {
+    const place = await open();
+    await place.store.close();
+    await place.cleanup?.();
   });
-
-  const { lent, unreachable } = options;
-  if (lent !== undefined) {
-    test("a lent client is left open", { timeout: 60_000 }, async () => {
-      const { store: mine, isOpen } = await lent();
-      await put(mine, newRecord(newTenant(), "a"));
-      await mine.close();
-      expect(await isOpen()).toBe(true);
-    });
-  }
 
   if (unreachable !== undefined) {
-    test("a server that cannot be reached is a rejected promise that may be tried again", { timeout: 60_000 }, async () => {
+    always("a server that cannot be reached is a rejected promise that may be tried again", async () => {
       const mine = unreachable();
       await expect(mine.open()).rejects.toMatchObject({ code: "backend_unavailable", retryable: true });
       await expect(mine.count(everything("t"), {})).rejects.toMatchObject({ code: "backend_unavailable" });
@@ -901,4 +959,14 @@ function lifeTests(open: () => RecordStore | Promise<RecordStore>, options: Reco
       await mine.close();
     });
   }
+}
+
+/** Calls fail while it is down, and work soon after. */
+async function expectAfterRestart({ store, restart }: RecordStorePlace): Promise<void> {
+  const tenant = newTenant();
+  await put(store, newRecord(tenant, "before"));
+  await restart?.();
+  const again = () => put(store, newRecord(tenant, "after"));
+  await vi.waitFor(again, { timeout: 15_000, interval: 250 });
+  expect((await list(store, everything(tenant))).toSorted()).toEqual(["after", "before"]);
 }

@@ -1,9 +1,8 @@
-import type { SQLInputValue } from "node:sqlite";
 import type { Conversation, ConversationChanges, Page } from "../../domain/conversation.ts";
 import { ConflictError } from "../../domain/errors.ts";
 import type { ConversationQuery, NewConversation, SessionStats, StoreScope } from "../../domain/session-store.ts";
 import { decodeCursor, encodeCursor } from "../cursors.ts";
-import type { SqliteRows } from "./database.ts";
+import type { SqliteRows, SqliteValue } from "./database.ts";
 
 export interface ConversationRow {
   readonly user_id: string;
@@ -20,7 +19,7 @@ export interface ConversationRow {
 /** Collects conditions with their values. */
 export interface Conditions {
   readonly sql: string[];
-  readonly values: SQLInputValue[];
+  readonly values: SqliteValue[];
 }
 
 /** SQL: rows of the scope. */
@@ -32,7 +31,7 @@ export function inScope({ tenant, userId, resourceId }: StoreScope): Conditions 
   return found;
 }
 
-export function addCondition(conditions: Conditions, sql: string, ...values: readonly SQLInputValue[]): void {
+export function addCondition(conditions: Conditions, sql: string, ...values: readonly SqliteValue[]): void {
   conditions.sql.push(sql);
   conditions.values.push(...values);
 }

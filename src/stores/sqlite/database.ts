@@ -1,6 +1,5 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BackendError, InvalidArgumentError, MemoryError } from "../../domain/errors.ts";
 import { matchesFilter } from "../../domain/filter.ts";
@@ -12,12 +11,30 @@ export interface SqliteFileOptions {
   /** The database file, made when it is missing, with its directory; several processes may open it. `":memory:"` keeps nothing. */
   readonly path?: string | undefined;
   /** A `DatabaseSync` of yours. It is lent: `close` leaves it open, and its settings are left alone. */
-  readonly database?: DatabaseSync | undefined;
+  readonly database?: SqliteDatabaseLike | undefined;
   /** Prefix of every table, at most 30 characters. @default "" */
   readonly tablePrefix?: string | undefined;
   /** How long a write waits for other processes that write to the file. @default 10_000 */
   readonly busyTimeoutMs?: number | undefined;
 }
+
+/** What is used of a `DatabaseSync` (`node:sqlite`). */
+export interface SqliteDatabaseLike {
+  readonly isTransaction: boolean;
+  exec(sql: string): void;
+  prepare(sql: string): SqliteStatementLike;
+  function(name: string, options: { readonly deterministic: boolean }, body: (left: SqliteOutput, right: SqliteOutput) => number): void;
+  close(): void;
+}
+
+export interface SqliteStatementLike {
+  all(...values: SqliteValue[]): unknown[];
+  get(...values: SqliteValue[]): unknown;
+  run(...values: SqliteValue[]): { readonly changes: number | bigint };
+}
+
+export type SqliteValue = string | number | null;
+type SqliteOutput = SqliteValue | bigint | Uint8Array;
 
 /** What a store keeps in the file. */
 export interface SqliteSchema {
@@ -30,10 +47,10 @@ export interface SqliteSchema {
 /** Statements on an open file. They run at once and block this thread while they do. */
 export interface SqliteRows {
   /** In SQL, `{messages}` stands for the table of that name. */
-  all<Row>(sql: string, ...values: readonly SQLInputValue[]): Row[];
-  get<Row>(sql: string, ...values: readonly SQLInputValue[]): Row | undefined;
+  all<Row>(sql: string, ...values: readonly SqliteValue[]): Row[];
+  get<Row>(sql: string, ...values: readonly SqliteValue[]): Row | undefined;
   /** How many rows it changed. */
-  run(sql: string, ...values: readonly SQLInputValue[]): number;
+  run(sql: string, ...values: readonly SqliteValue[]): number;
 }
 
 export interface SqliteFile {
@@ -57,17 +74,17 @@ export function sqliteFile(options: SqliteFileOptions, schema: SqliteSchema): Sq
   if ((lent === undefined) === (path === ""))
     throw new InvalidArgumentError("path", "is needed, or a database in its place: give one of the two");
   const tables = tableNames(tablePrefix);
-  const statements = new Map<string, StatementSync>();
-  let handle: DatabaseSync | undefined;
+  const statements = new Map<string, SqliteStatementLike>();
+  let handle: SqliteDatabaseLike | undefined;
   let isClosed = false;
 
   const rows: SqliteRows = {
-    all: <Row>(sql: string, ...values: readonly SQLInputValue[]) => prepared(sql).all(...values) as Row[],
-    get: <Row>(sql: string, ...values: readonly SQLInputValue[]) => prepared(sql).get(...values) as Row | undefined,
+    all: <Row>(sql: string, ...values: readonly SqliteValue[]) => prepared(sql).all(...values) as Row[],
+    get: <Row>(sql: string, ...values: readonly SqliteValue[]) => prepared(sql).get(...values) as Row | undefined,
     run: (sql, ...values) => Number(prepared(sql).run(...values).changes),
   };
 
-  function prepared(sql: string): StatementSync {
+  function prepared(sql: string): SqliteStatementLike {
     let statement = statements.get(sql);
     if (statement === undefined) {
       statement = database().prepare(tables(sql));
@@ -76,7 +93,7 @@ export function sqliteFile(options: SqliteFileOptions, schema: SqliteSchema): Sq
     return statement;
   }
 
-  function database(): DatabaseSync {
+  function database(): SqliteDatabaseLike {
     if (handle === undefined || isClosed)
       throw new BackendError("sqlite", "use", "the store was closed: make a new one", { code: "closed" });
     return handle;
@@ -157,7 +174,7 @@ export function sqliteFile(options: SqliteFileOptions, schema: SqliteSchema): Sq
       if (isClosed) return;
       isClosed = true;
       statements.clear();
-      if (lent === undefined && handle?.isOpen) handle.close();
+      if (lent === undefined) handle?.close();
       handle = undefined;
     },
     async health() {
@@ -198,7 +215,7 @@ export function sqliteFile(options: SqliteFileOptions, schema: SqliteSchema): Sq
  */
 const settings = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON";
 
-function connect(path: string): DatabaseSync {
+function connect(path: string): SqliteDatabaseLike {
   const { DatabaseSync } = loadSqlite();
   if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true });
   const file = new DatabaseSync(path, { timeout: 0 });
@@ -212,7 +229,7 @@ function connect(path: string): DatabaseSync {
 }
 
 /** What a metadata filter means, said once, in `matchesFilter`. */
-function matches(dataJson: SQLInputValue, filterJson: SQLInputValue): number {
+function matches(dataJson: SqliteOutput, filterJson: SqliteOutput): number {
   return matchesFilter(JSON.parse(String(dataJson)), JSON.parse(String(filterJson))) ? 1 : 0;
 }
 

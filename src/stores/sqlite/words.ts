@@ -57,7 +57,7 @@ export function contextOf(rows: SqliteRows, row: MessageRow): string {
 }
 
 /** One word that stands for a tenant, a user or a conversation. */
-function scopeToken(path: readonly string[]): string {
+export function scopeToken(path: readonly string[]): string {
   return `s${createHash("sha256").update(JSON.stringify(path)).digest("hex").slice(0, 32)}`;
 }
 

@@ -1,4 +1,4 @@
 import { memoryRecordStore } from "../../../src/stores/record/memory.ts";
 import { recordStoreSuite } from "../../../src/testing/record-store.ts";
 
-recordStoreSuite("memory", () => memoryRecordStore());
+recordStoreSuite("memory", async () => ({ store: memoryRecordStore() }));

@@ -1,0 +1,35 @@
+import type { SqliteSchema } from "./database.ts";
+
+/** Typed records and their words. */
+export const recordSchema: SqliteSchema = {
+  name: "records",
+  migrations: [
+    `
+CREATE TABLE {records} (
+  entry INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant TEXT NOT NULL,
+  user_id TEXT NOT NULL,
+  type TEXT NOT NULL,
+  id TEXT NOT NULL,
+  resource_id TEXT NOT NULL,
+  conversation_id TEXT,
+  name TEXT,
+  key TEXT,
+  content TEXT NOT NULL,
+  data TEXT NOT NULL,
+  position REAL NOT NULL,
+  version INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  expires_at INTEGER,
+  UNIQUE (tenant, user_id, type, id)
+) STRICT;
+CREATE UNIQUE INDEX {records_key} ON {records} (tenant, user_id, type, key) WHERE key IS NOT NULL;
+CREATE INDEX {records_conversation} ON {records} (tenant, conversation_id) WHERE conversation_id IS NOT NULL;
+CREATE INDEX {records_expiry} ON {records} (expires_at) WHERE expires_at IS NOT NULL;
+
+-- The texts themselves are not kept a second time. scope holds digests of whose a record is: a search reads only those.
+CREATE VIRTUAL TABLE {record_words} USING fts5(name, content, scope, content='', contentless_delete=1, tokenize='porter unicode61 remove_diacritics 2');
+`,
+  ],
+};

@@ -1,0 +1,246 @@
+import type { Page } from "../../domain/conversation.ts";
+import { ConflictError } from "../../domain/errors.ts";
+import type {
+  NewRecord,
+  RecordConditions,
+  RecordMatch,
+  RecordName,
+  RecordOperation,
+  RecordQuery,
+  RecordTextQuery,
+  StoredRecord,
+} from "../../domain/record-store.ts";
+import type { StoreScope } from "../../domain/session-store.ts";
+import { segmentWords } from "../../domain/words.ts";
+import { decodeCursor, encodeCursor } from "../cursors.ts";
+import { addCondition, type Conditions, inScope, where } from "./conversations.ts";
+import type { SqliteRows } from "./database.ts";
+import { anyOf, scopeToken } from "./words.ts";
+
+/** Expired records a write takes out along the way. */
+const mostExpired = 200;
+/** Of a longer text the beginning is indexed. */
+const mostIndexedCharacters = 100_000;
+
+interface RecordRow {
+  readonly entry: number;
+  readonly tenant: string;
+  readonly user_id: string;
+  readonly type: string;
+  readonly id: string;
+  readonly resource_id: string;
+  readonly conversation_id: string | null;
+  readonly name: string | null;
+  readonly key: string | null;
+  readonly content: string;
+  readonly data: string;
+  readonly position: number;
+  readonly version: number;
+  readonly created_at: number;
+  readonly updated_at: number;
+  readonly expires_at: number | null;
+}
+
+function toRecord(row: RecordRow): StoredRecord {
+  return {
+    tenant: row.tenant,
+    userId: row.user_id,
+    type: row.type,
+    id: row.id,
+    resourceId: row.resource_id,
+    conversationId: row.conversation_id ?? undefined,
+    name: row.name ?? undefined,
+    key: row.key ?? undefined,
+    content: row.content,
+    data: JSON.parse(row.data),
+    position: row.position,
+    version: row.version,
+    createdAt: new Date(row.created_at),
+    updatedAt: new Date(row.updated_at),
+    expiresAt: row.expires_at === null ? undefined : new Date(row.expires_at),
+  };
+}
+
+/**
+ * Keys are given when all operations are done, so that they may change hands in any order. Whatever fails takes the
+ * transaction with it.
+ */
+export function writeRecords(rows: SqliteRows, operations: readonly RecordOperation[]): (StoredRecord | undefined)[] {
+  const now = Date.now();
+  removeExpired(rows, now);
+  const written = new Map<number, RecordRow>();
+  const answers = operations.map((operation) => {
+    const target = "put" in operation ? operation.put : operation.delete;
+    const before = findRecord(rows, target.tenant, target, now);
+    checkVersion(target.id, before?.version ?? 0, operation.ifVersion);
+    if ("delete" in operation) {
+      if (before !== undefined) remove(rows, before.entry);
+      return before && toRecord({ ...before, key: written.get(before.entry)?.key ?? before.key });
+    }
+    const row = put(rows, operation.put, now);
+    written.set(row.entry, row);
+    return toRecord(row);
+  });
+  for (const row of written.values()) giveKey(rows, row, now);
+  for (const row of written.values()) indexRecord(rows, row);
+  return answers;
+}
+
+function checkVersion(id: string, actual: number, expected: number | undefined): void {
+  if (expected === undefined || expected === actual) return;
+  throw new ConflictError(id, `[record] "${id}" is not of the version expected: read it again`, {
+    expected: String(expected),
+    actual: String(actual),
+  });
+}
+
+/** Stores the record without its key, and answers it with. */
+function put(rows: SqliteRows, record: NewRecord, now: number): RecordRow {
+  const row = rows.get<RecordRow>(
+    `INSERT INTO {records} (tenant, user_id, type, id, resource_id, conversation_id, name, content, data, position, version, created_at, updated_at, expires_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT (tenant, user_id, type, id) DO UPDATE SET
+  resource_id = excluded.resource_id, conversation_id = excluded.conversation_id, name = excluded.name, key = NULL, content = excluded.content,
+  data = excluded.data, position = excluded.position, version = version + 1, created_at = excluded.created_at,
+  updated_at = max(updated_at, excluded.updated_at), expires_at = excluded.expires_at RETURNING *`,
+    record.tenant,
+    record.userId,
+    record.type,
+    record.id,
+    record.resourceId,
+    record.conversationId ?? null,
+    record.name ?? null,
+    record.content,
+    JSON.stringify(record.data),
+    record.position,
+    record.createdAt.getTime(),
+    now,
+    record.expiresAt?.getTime() ?? null,
+  ) as RecordRow;
+  return { ...row, key: record.key ?? null };
+}
+
+function giveKey(rows: SqliteRows, { entry, tenant, user_id, type, key }: RecordRow, now: number): void {
+  if (key === null) return;
+  const holder = rows.get<RecordRow>(
+    "SELECT * FROM {records} WHERE tenant = ? AND user_id = ? AND type = ? AND key = ?",
+    tenant,
+    user_id,
+    type,
+    key,
+  );
+  if (holder !== undefined && isThere(holder, now))
+    throw new ConflictError(holder.id, `[record] the key of "${holder.id}" is taken: choose another, or change its holder`);
+  if (holder !== undefined) remove(rows, holder.entry);
+  rows.run("UPDATE {records} SET key = ? WHERE entry = ?", key, entry);
+}
+
+function indexRecord(rows: SqliteRows, { entry, tenant, user_id, name, content }: RecordRow): void {
+  rows.run("DELETE FROM {record_words} WHERE rowid = ?", entry);
+  if (rows.get("SELECT 1 FROM {records} WHERE entry = ?", entry) === undefined || `${name ?? ""}${content}` === "") return;
+  rows.run(
+    "INSERT INTO {record_words} (rowid, name, content, scope) VALUES (?, ?, ?, ?)",
+    entry,
+    segmentWords(name ?? ""),
+    segmentWords(content.slice(0, mostIndexedCharacters)),
+    [[tenant], [tenant, user_id]].map(scopeToken).join(" "),
+  );
+}
+
+function remove(rows: SqliteRows, entry: number): void {
+  rows.run("DELETE FROM {record_words} WHERE rowid = ?", entry);
+  rows.run("DELETE FROM {records} WHERE entry = ?", entry);
+}
+
+function removeExpired(rows: SqliteRows, now: number): void {
+  const expired = rows.all<{ entry: number }>("SELECT entry FROM {records} WHERE expires_at <= ? LIMIT ?", now, mostExpired);
+  for (const { entry } of expired) remove(rows, entry);
+}
+
+const isThere = (row: RecordRow, now: number) => row.expires_at === null || row.expires_at > now;
+
+/** An expired one is taken out. */
+function findRecord(rows: SqliteRows, tenant: string, name: RecordName, now: number): RecordRow | undefined {
+  const row = selectRecord(rows, tenant, name);
+  if (row === undefined || isThere(row, now)) return row;
+  remove(rows, row.entry);
+  return undefined;
+}
+
+function selectRecord(rows: SqliteRows, tenant: string, { userId, type, id }: RecordName): RecordRow | undefined {
+  return rows.get<RecordRow>("SELECT * FROM {records} WHERE tenant = ? AND user_id = ? AND type = ? AND id = ?", tenant, userId, type, id);
+}
+
+export function getRecords(rows: SqliteRows, tenant: string, names: readonly RecordName[]): (StoredRecord | undefined)[] {
+  const now = Date.now();
+  return names.map((name) => {
+    const row = selectRecord(rows, tenant, name);
+    return row !== undefined && isThere(row, now) ? toRecord(row) : undefined;
+  });
+}
+
+function matching(scope: StoreScope, { types, name, key, conversationId, filter }: RecordConditions): Conditions {
+  const conditions = inScope(scope);
+  addCondition(conditions, "(expires_at IS NULL OR expires_at > ?)", Date.now());
+  if (types !== undefined) addCondition(conditions, "type IN (SELECT value FROM json_each(?))", JSON.stringify(types));
+  if (name !== undefined) addCondition(conditions, "{records}.name = ?", name);
+  if (key !== undefined) addCondition(conditions, "key = ?", key);
+  if (conversationId !== undefined) addCondition(conditions, "conversation_id = ?", conversationId);
+  if (filter !== undefined) addCondition(conditions, "unforget_matches(data, ?)", JSON.stringify(filter));
+  return conditions;
+}
+
+/** SQL: what a list is ordered by. */
+const orderColumns = { createdAt: "created_at", updatedAt: "updated_at", position: "position", name: "coalesce(name, '')" } as const;
+
+export function listRecords(rows: SqliteRows, scope: StoreScope, query: RecordQuery): Page<StoredRecord> {
+  const column = orderColumns[query.orderBy];
+  const direction = query.direction === "asc" ? "ASC" : "DESC";
+  const conditions = matching(scope, query);
+  if (query.cursor !== undefined) {
+    const place = decodeCursor(query, query.cursor, 4);
+    addCondition(conditions, `(${column}, user_id, type, id) ${query.direction === "asc" ? ">" : "<"} (?, ?, ?, ?)`, ...place);
+  }
+  const order = [column, "user_id", "type", "id"].map((name) => `${name} ${direction}`).join(", ");
+  const found = rows.all<RecordRow>(
+    `SELECT * FROM {records} ${where(conditions)} ORDER BY ${order} LIMIT ? OFFSET ?`,
+    ...conditions.values,
+    query.limit + 1,
+    query.offset,
+  );
+  const page = found.slice(0, query.limit);
+  const last = found.length > query.limit ? page.at(-1) : undefined;
+  return { items: page.map(toRecord), nextCursor: last && encodeCursor(query, placeOf(last, query)) };
+}
+
+function placeOf(row: RecordRow, { orderBy }: RecordQuery): (string | number)[] {
+  const values = { createdAt: row.created_at, updatedAt: row.updated_at, position: row.position, name: row.name ?? "" };
+  return [values[orderBy], row.user_id, row.type, row.id];
+}
+
+export function countRecords(rows: SqliteRows, scope: StoreScope, conditions: RecordConditions): number {
+  const found = matching(scope, conditions);
+  return rows.get<{ n: number }>(`SELECT count(*) AS n FROM {records} ${where(found)}`, ...found.values)?.n ?? 0;
+}
+
+export function searchRecords(rows: SqliteRows, scope: StoreScope, query: RecordTextQuery): RecordMatch[] {
+  const question = anyOf(query.words);
+  if (question === undefined) return [];
+  const conditions = matching(scope, query);
+  const token = scopeToken(scope.userId === undefined ? [scope.tenant] : [scope.tenant, scope.userId]);
+  const found = rows.all<RecordRow & { readonly score: number }>(
+    `SELECT {records}.*, score FROM (SELECT rowid AS found, bm25({record_words}, 1.0, 1.0, 0.0) AS score FROM {record_words} WHERE {record_words} MATCH ?)
+JOIN {records} ON entry = found ${where(conditions)} AND score < 0 ORDER BY score, entry DESC LIMIT ?`,
+    `scope : ${token} AND {name content} : (${question.match})`,
+    ...conditions.values,
+    query.limit,
+  );
+  return found.map((row) => ({ record: toRecord(row), rank: -row.score }));
+}
+
+export function eraseRecords(rows: SqliteRows, scope: StoreScope): number {
+  const conditions = inScope(scope);
+  const count = countRecords(rows, scope, {});
+  rows.run(`DELETE FROM {record_words} WHERE rowid IN (SELECT entry FROM {records} ${where(conditions)})`, ...conditions.values);
+  rows.run(`DELETE FROM {records} ${where(conditions)}`, ...conditions.values);
+  return count;
+}
