@@ -47,6 +47,18 @@ export async function migrate(client: SqlClient, names: Names): Promise<Installa
   return checkVector(after);
 }
 
+/**
+ * The extension alone, for tables that are not migrated: made where it is missing.
+ *
+ * @throws BackendError as {@link migrate} does
+ */
+export async function prepareVector(client: SqlClient, names: Names): Promise<Installation> {
+  const before = await inspect(client, names);
+  if (before.vectorVersion !== null) return checkVector(before);
+  await createExtension(client);
+  return checkVector(await inspect(client, names));
+}
+
 interface Inspection {
   readonly serverNumber: number;
   readonly serverVersion: string;
