@@ -7,9 +7,12 @@ import type { VectorStore } from "../domain/vector-store.ts";
 import type { PgliteLike } from "./postgres/embedded/pglite-client.ts";
 import type { PgPoolLike } from "./postgres/pg-client.ts";
 import { memoryRecordStore } from "./record/memory.ts";
+import { memorySessionStore } from "./session/memory.ts";
 import { postgresSessionStore } from "./session/postgres.ts";
+import { sqliteSessionStore } from "./session/sqlite.ts";
 import { chromaVectorStore } from "./vector/chroma.ts";
 import { memoryVectorStore } from "./vector/memory.ts";
+import { pineconeVectorStore } from "./vector/pinecone.ts";
 import { qdrantVectorStore } from "./vector/qdrant.ts";
 import { sqliteVectorStore } from "./vector/sqlite.ts";
 
@@ -17,7 +20,9 @@ import { sqliteVectorStore } from "./vector/sqlite.ts";
 
 /** Stores of conversations and messages, by name. */
 export const sessionStores = {
+  memory: memorySessionStore,
   postgres: postgresSessionStore,
+  sqlite: sqliteSessionStore,
 };
 
 /** Stores of vectors, by name. */
@@ -26,6 +31,7 @@ export const vectorStores = {
   sqlite: sqliteVectorStore,
   qdrant: qdrantVectorStore,
   chroma: chromaVectorStore,
+  pinecone: pineconeVectorStore,
 };
 
 /** Stores of records, by name. */
