@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { BackendError, MemoryError } from "../../domain/errors.ts";
 import { SqlError } from "./sql-client.ts";
 
@@ -29,10 +30,26 @@ export function toMemoryError(error: unknown, operation: string, engine: "server
   return fail("backend_error", `${operation} failed (SQLSTATE ${state}): ${error.message}`);
 }
 
-/** Runs `work` and rethrows what clients throw as {@link MemoryError}s. */
+/** Tries beyond the first: a worker that stores vectors and a delete may take their locks in opposite order. */
+const mostRepeats = 3;
+
+/** Repeats work that the server rolled back because it collided with other work (40P01 deadlock, 40001 serialization). */
+async function repeated<Value>(work: () => Promise<Value>): Promise<Value> {
+  for (let repeat = 1; ; repeat++) {
+    try {
+      return await work();
+    } catch (error) {
+      const collided = error instanceof SqlError && (error.sqlState === "40P01" || error.sqlState === "40001");
+      if (!collided || repeat > mostRepeats) throw error;
+      await sleep(10 * repeat * (0.5 + Math.random()));
+    }
+  }
+}
+
+/** Runs `work`, again when it collided with other work, and rethrows what clients throw as {@link MemoryError}s. */
 export async function speaking<Value>(operation: string, engine: "server" | "embedded", work: () => Promise<Value>): Promise<Value> {
   try {
-    return await work();
+    return await repeated(work);
   } catch (error) {
     throw MemoryError.isInstance(error) ? error : toMemoryError(error, operation, engine);
   }

@@ -385,3 +385,27 @@ for (const server of ["pgbouncer", "postgres15"] as const) {
     });
   });
 }
+
+describeServerEngine("postgres", "a collision with other work", (engine) => {
+  test("is repeated by itself: a delete that deadlocks with a worker", async () => {
+    const memory = engine.memory({ worker: "manual" });
+    const userId = newId("user");
+    const mine = memory.scope({ userId });
+    const id = newId("conversation");
+    await mine.addMessages(id, [
+      { id: "m1", content: "one" },
+      { id: "m2", content: "two" },
+      { id: "m3", content: "three" },
+    ]);
+    let deleted: Promise<number> | undefined;
+    // What a worker does: it locks what is owed, then the search rows. A delete comes the other way.
+    await engine.client.transaction(async (transaction) => {
+      await transaction.query({ text: `SELECT 1 FROM ${engine.schema}.outbox WHERE user_id = $1 FOR UPDATE`, values: [userId] });
+      deleted = mine.messages.clear(id);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      await transaction.query({ text: `UPDATE ${engine.schema}.search SET importance = importance WHERE user_id = $1`, values: [userId] });
+    });
+    expect(await deleted).toBe(3);
+    expect((await mine.messages.list(id)).items).toEqual([]);
+  });
+});
