@@ -3,9 +3,11 @@ import type { Logger } from "../domain/logger.ts";
 import type { Memory, ScopedMemory, ScopeOptions } from "../domain/memory.ts";
 import type { MemoryStore } from "../domain/memory-store.ts";
 import type { SessionStore, StoreScope } from "../domain/session-store.ts";
+import type { VectorStore } from "../domain/vector-store.ts";
 import { type EmbeddingChoice, resolveEmbedder } from "../embedders/resolve.ts";
 import {
   type ArchiveOption,
+  besideSessions,
   companionVectors,
   resolveArchiveStore,
   resolveSessionStore,
@@ -114,10 +116,15 @@ function resolveStore(
   if (given !== undefined && extra !== undefined) throw new InvalidArgumentError(extra[0], "belongs inside `sessions` when that is given");
   const sessions = given ?? { store: "postgres", ...short };
   const store = resolveSessionStore(sessions);
-  const beside = vectors === false ? undefined : vectors === undefined ? companionVectors(sessions) : resolveVectorStore(vectors);
+  const beside = vectors === false ? undefined : resolveVectors(vectors, sessions);
   // Postgres ranks both legs in one statement when it keeps both.
   if (beside === undefined && "recall" in store && vectors !== false) return store;
   return composedStore(store as SessionStore, beside, logger);
+}
+
+function resolveVectors(vectors: VectorsOption | undefined, sessions: SessionsOption): VectorStore | undefined {
+  const chosen = vectors === undefined ? undefined : besideSessions(vectors, sessions);
+  return chosen === undefined ? companionVectors(sessions) : resolveVectorStore(chosen);
 }
 
 function withArchive(store: MemoryStore, archive: ArchiveOption, embeds: boolean): MemoryStore {

@@ -7,11 +7,13 @@ import type { VectorStore } from "../domain/vector-store.ts";
 import type { PgliteLike } from "./postgres/embedded/pglite-client.ts";
 import type { PgPoolLike } from "./postgres/pg-client.ts";
 import { memoryRecordStore } from "./record/memory.ts";
+import { sqliteRecordStore } from "./record/sqlite.ts";
 import { memorySessionStore } from "./session/memory.ts";
 import { postgresSessionStore } from "./session/postgres.ts";
 import { sqliteSessionStore } from "./session/sqlite.ts";
 import { chromaVectorStore } from "./vector/chroma.ts";
 import { memoryVectorStore } from "./vector/memory.ts";
+import { pgvectorVectorStore } from "./vector/pgvector.ts";
 import { pineconeVectorStore } from "./vector/pinecone.ts";
 import { qdrantVectorStore } from "./vector/qdrant.ts";
 import { sqliteVectorStore } from "./vector/sqlite.ts";
@@ -28,6 +30,7 @@ export const sessionStores = {
 /** Stores of vectors, by name. */
 export const vectorStores = {
   memory: memoryVectorStore,
+  pgvector: pgvectorVectorStore,
   sqlite: sqliteVectorStore,
   qdrant: qdrantVectorStore,
   chroma: chromaVectorStore,
@@ -37,6 +40,7 @@ export const vectorStores = {
 /** Stores of records, by name. */
 export const recordStores = {
   memory: memoryRecordStore,
+  sqlite: sqliteRecordStore,
 };
 
 /** Archives of messages, by name. */
@@ -155,6 +159,22 @@ function byName<Kind extends keyof Kinds>(kind: Kind, option: unknown, others: s
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null;
+}
+
+/** Which of a Postgres store's options say where it is. */
+const placeFields = ["url", "host", "port", "database", "user", "password", "ssl", "client", "dataDir"] as const;
+
+/**
+ * Vectors in pgvector that name no database are in that of the sessions. Undefined: they name nothing at all, and
+ * Postgres keeps them itself, ranking in one statement.
+ */
+export function besideSessions(vectors: VectorsOption, sessions: SessionsOption): VectorsOption | undefined {
+  if (!isObject(vectors) || vectors.store !== "pgvector" || placeFields.some((field) => vectors[field] !== undefined)) return vectors;
+  const place: Readonly<Record<string, unknown>> = isObject(sessions) && "store" in sessions ? sessions : { client: sessions };
+  if ("store" in place && place.store !== "postgres") return vectors;
+  if (Object.keys(vectors).length === 1) return undefined;
+  const given = placeFields.filter((field) => place[field] !== undefined).map((field) => [field, place[field]]);
+  return { ...Object.fromEntries(given), ...vectors } as VectorsOption;
 }
 
 /**

@@ -197,6 +197,24 @@ describeEngines("sessions and vectors apart", (engine) => {
     expect(hits.explain?.legs[0]).toMatchObject({ leg: "vector", used: false, reason: "this memory has no vector store" });
   });
 
+  test("pgvector without a database of its own is in that of the sessions", async () => {
+    const sessions = { store: "postgres", ...engine.place, schema: engine.schema } as NonNullable<MemoryOptions["sessions"]>;
+    const userId = newId("user");
+    for (const vectors of [
+      { store: "pgvector" },
+      { store: "pgvector", index: "ivfflat", schema: engine.schema, tablePrefix: "beside" },
+    ] as const) {
+      const memory = createMemory({ sessions, vectors, embedding: hashedEmbedder(), worker: "manual" });
+      onTestFinished(() => memory.close());
+      await memory.scope({ userId }).addMessages(newId("c"), "the lighthouse keeper plays the violin");
+      await memory.flush();
+      expect(
+        (await memory.scope({ userId }).recall("the lighthouse keeper plays the violin", { legs: ["vector"] }))[0]?.scores.vector,
+      ).toBeGreaterThan(0.5);
+      expect((await memory.stats()).store).toContain("index" in vectors ? "pgvector" : engine.name);
+    }
+  });
+
   test("a tool call comes with its result", async () => {
     const memory = open(engine, memoryVectorStore());
     const mine = memory.scope({ userId: newId("user") });

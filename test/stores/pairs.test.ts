@@ -36,6 +36,7 @@ const sessions: readonly Choice<SessionsOption>[] = [
 const vectors: readonly Choice<VectorsOption>[] = [
   { name: "memory", option: () => ({ store: "memory" }) },
   { name: "sqlite", option: (pair) => ({ store: "sqlite", path: join(directory, `${pair}-vectors.db`) }) },
+  ...at("postgres", "pgvector", (url) => ({ store: "pgvector" as const, url, schema: `${mark}_vectors` })),
   ...at("qdrant", "qdrant", (url, pair) => ({ store: "qdrant" as const, url, collection: `${mark}-${pair}` })),
   ...at("chroma", "chroma", (url, pair) => ({ store: "chroma" as const, url, collection: `${mark}-${pair}` })),
 ];
@@ -45,7 +46,7 @@ afterAll(async () => {
   const url = serverUrl("postgres");
   if (url === undefined) return;
   const pool = new Pool({ connectionString: url, max: 1 });
-  await pool.query(`DROP SCHEMA IF EXISTS ${mark} CASCADE`);
+  await pool.query(`DROP SCHEMA IF EXISTS ${mark}, ${mark}_vectors CASCADE`);
   await pool.end();
 });
 
