@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { contents, message, promise, type StorePromise } from "./fixture.ts";
+import { contents, message, pause, promise, type StorePromise } from "./fixture.ts";
 
 /** A batch lands whole or not at all. */
 export const atomic: readonly StorePromise[] = [
@@ -52,7 +52,7 @@ export const atomic: readonly StorePromise[] = [
     let isWriting = true;
     const counts = new Set<number>();
     const reading = (async () => {
-      while (isWriting) counts.add((await fixture.seqs("c")).length);
+      for (; isWriting; await pause(1)) counts.add((await fixture.seqs("c")).length);
     })();
     try {
       for (let batch = 0; batch < 10; batch++)
