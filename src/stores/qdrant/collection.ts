@@ -7,7 +7,7 @@ import type { Payload } from "./points.ts";
 /** How a collection is made when it is missing. */
 export interface CollectionSettings {
   readonly collection: string;
-  readonly hnsw: { readonly m?: number; readonly efConstruct?: number } | undefined;
+  readonly hnsw: { readonly m: number; readonly efConstruct: number };
   readonly onDisk: boolean | undefined;
   readonly shardNumber: number | undefined;
   readonly replicationFactor: number | undefined;
@@ -110,12 +110,9 @@ function mismatch(collection: string, held: EmbeddingSpace, wanted: EmbeddingSpa
 }
 
 function toCollectionBody({ hnsw, onDisk, shardNumber, replicationFactor }: CollectionSettings, { dimensions }: EmbeddingSpace): object {
-  const { m, efConstruct } = hnsw ?? {};
   return {
     vectors: { size: dimensions, distance: "Cosine", ...(onDisk !== undefined && { on_disk: onDisk }) },
-    ...(hnsw !== undefined && {
-      hnsw_config: { ...(m !== undefined && { m }), ...(efConstruct !== undefined && { ef_construct: efConstruct }) },
-    }),
+    hnsw_config: { m: hnsw.m, ef_construct: hnsw.efConstruct },
     ...(shardNumber !== undefined && { shard_number: shardNumber }),
     ...(replicationFactor !== undefined && { replication_factor: replicationFactor, write_consistency_factor: replicationFactor }),
   };

@@ -34,7 +34,7 @@ export interface ChromaVectorStoreOptions {
   readonly timeoutMs?: number | undefined;
   /** Further attempts after HTTP 429, 502, 503, 504 and broken connections, with growing pauses. @default 3 */
   readonly maxRetries?: number | undefined;
-  /** The graph of a collection made by this store: more finds more and takes longer. @default 16, 200 and 512 */
+  /** The graph of a collection made by this store: more finds more and takes longer. @default 32, 200 and 512 */
   readonly hnsw?: { readonly maxNeighbors?: number; readonly efConstruction?: number; readonly efSearch?: number } | undefined;
   /** Sends the requests in place of the global `fetch`: for a proxy, or certificates of your own. */
   readonly fetch?: typeof fetch | undefined;
@@ -75,7 +75,7 @@ export function chromaVectorStore(options: ChromaVectorStoreOptions = {}): Vecto
     headers,
     timeoutMs = 10_000,
     maxRetries = 3,
-    hnsw: { maxNeighbors = 16, efConstruction = 200, efSearch = 512 } = {},
+    hnsw: { maxNeighbors = 32, efConstruction = 200, efSearch = 512 } = {},
     fetch,
   } = options;
   if (!validName.test(collection))

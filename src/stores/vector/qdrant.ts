@@ -37,7 +37,7 @@ export interface QdrantVectorStoreOptions {
   readonly exact?: boolean | undefined;
   /** Candidates a search of the graph keeps, the server's `hnsw_ef`: more find more and take longer. @default 512 */
   readonly searchEf?: number | undefined;
-  /** Links per node and candidates while building, for a collection made by this store. @default the server's, 16 and 100 */
+  /** Links per node and candidates while building, for a collection made by this store. @default 32 and 200 */
   readonly hnsw?: { readonly m?: number; readonly efConstruct?: number } | undefined;
   /** Keeps vectors on disk and not in memory, for a collection made by this store. @default false */
   readonly onDisk?: boolean | undefined;
@@ -82,7 +82,7 @@ export function qdrantVectorStore(options: QdrantVectorStoreOptions = {}): Vecto
     maxRetries = 3,
     exact = false,
     searchEf = 512,
-    hnsw,
+    hnsw: { m = 32, efConstruct = 200 } = {},
     onDisk,
     shardNumber,
     replicationFactor,
@@ -169,7 +169,7 @@ export function qdrantVectorStore(options: QdrantVectorStoreOptions = {}): Vecto
 
     async useSpace(space, signal) {
       begin("useSpace", signal);
-      await useCollection(call, { collection, hnsw, onDisk, shardNumber, replicationFactor }, space, signal);
+      await useCollection(call, { collection, hnsw: { m, efConstruct }, onDisk, shardNumber, replicationFactor }, space, signal);
       current = space;
     },
 
