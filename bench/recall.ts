@@ -1,6 +1,6 @@
 // Quality of recall on LoCoMo-shaped data, through the public API.
 //
-//   npm run bench:recall -- --data FILE [--url URL] [--embedding builtin|none] [--legs vector,text] [--json]
+//   npm run bench:recall -- --data FILE [--url URL | --config FILE] [--embedding builtin|none] [--legs vector,text] [--json]
 //
 // For each sample its conversations are imported for one user; each question is a recall over that user's memory, and
 // its evidence turns are what must come back. recall@k is the share of a question's evidence among the first k hits,
@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { readLocomo } from "../src/importers/locomo.ts";
-import { createMemory, type MemoryOptions, type RecallLeg } from "../src/index.ts";
+import { createMemory, loadConfig, type MemoryOptions, type RecallLeg } from "../src/index.ts";
 import { readQuestions } from "./locomo-questions.ts";
 import { quantile } from "./statistics.ts";
 
@@ -18,6 +18,7 @@ const { values } = parseArgs({
   options: {
     data: { type: "string", default: process.env.UNFORGET_BENCH_DATA ?? "" },
     url: { type: "string" },
+    config: { type: "string" },
     embedding: { type: "string", default: "builtin" },
     legs: { type: "string" },
     weights: { type: "string" },
@@ -38,9 +39,12 @@ interface Outcome {
   readonly evidence: number;
 }
 
-const directory = values.url === undefined ? await mkdtemp(join(tmpdir(), "unforget-bench-")) : undefined;
+const directory = (values.url ?? values.config) === undefined ? await mkdtemp(join(tmpdir(), "unforget-bench-")) : undefined;
 const options: MemoryOptions = {
-  ...(values.url === undefined ? { dataDir: directory } : { url: values.url, schema: `bench_recall_${process.pid}` }),
+  // Any stores, empty ones: what is imported stays there.
+  ...(values.config === undefined ? {} : await loadConfig(values.config)),
+  ...(directory === undefined ? {} : { dataDir: directory }),
+  ...(values.url === undefined ? {} : { url: values.url, schema: `bench_recall_${process.pid}` }),
   ...(values.embedding === "none" ? { embedding: false as const } : {}),
 };
 const memory = createMemory(options);
