@@ -37,9 +37,12 @@ export interface MessageDocument {
   readonly importance: number | null;
 }
 
-/** A message that was stored; `isChanged` when its role, name or text were not there like this before. */
+/** A message that was stored. */
 export interface Written {
   readonly message: MessageDocument;
+  /** What it was written over. */
+  readonly replaced: MessageDocument | undefined;
+  /** Its role, name or text were not there like this before. */
   readonly isChanged: boolean;
 }
 
@@ -81,7 +84,7 @@ export function appendMessages(document: ConversationDocument, messages: readonl
       positions.set(given.id, document.messages.push(message) - 1);
     } else document.messages[position] = message;
     const isChanged = before === undefined || before.role !== message.role || before.name !== message.name || before.text !== message.text;
-    return { message, isChanged };
+    return { message, replaced: before, isChanged };
   });
 }
 

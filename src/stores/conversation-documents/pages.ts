@@ -1,7 +1,7 @@
 import type { Conversation, Page } from "../../domain/conversation.ts";
-import { InvalidArgumentError } from "../../domain/errors.ts";
 import type { Message } from "../../domain/message.ts";
 import type { ConversationQuery, ExportPosition, ExportRow, MessageQuery } from "../../domain/session-store.ts";
+import { decodeCursor, encodeCursor } from "../cursors.ts";
 import { partnersAmong, readWindow } from "../windows.ts";
 import { type ConversationDocument, type MessageDocument, toConversation, toMessage } from "./document.ts";
 
@@ -43,7 +43,7 @@ export function conversationPage(documents: readonly ConversationDocument[], que
   const sign = direction === "asc" ? 1 : -1;
   const compare = (left: Place, right: Place) => sign * (compareValues(left.key, right.key) || compareValues(left.id, right.id));
   const placeOf = (document: ConversationDocument): Place => ({ key: document[orderBy], id: document.id });
-  const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor, orderBy, direction);
+  const after = query.cursor === undefined ? undefined : placeIn(query, query.cursor);
   const rows = documents
     .filter((document) => after === undefined || compare(placeOf(document), after) > 0)
     .sort((left, right) => compare(placeOf(left), placeOf(right)))
@@ -52,7 +52,7 @@ export function conversationPage(documents: readonly ConversationDocument[], que
   const last = rows.length > limit ? page.at(-1) : undefined;
   return {
     items: page.map(toConversation),
-    nextCursor: last === undefined ? undefined : encodeCursor(placeOf(last), orderBy, direction),
+    nextCursor: last === undefined ? undefined : encodeCursor(query, [last[orderBy], last.id]),
   };
 }
 
@@ -81,22 +81,8 @@ function compareValues(left: number | string, right: number | string): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-function encodeCursor({ key, id }: Place, orderBy: string, direction: string): string {
-  return Buffer.from(JSON.stringify([key, id, orderBy, direction])).toString("base64url");
-}
-
-function decodeCursor(cursor: string, orderBy: string, direction: string): Place {
-  try {
-    const decoded: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString());
-    if (Array.isArray(decoded) && decoded[2] === orderBy && decoded[3] === direction) {
-      const [key, id]: unknown[] = decoded;
-      if (typeof id === "string" && typeof key === (orderBy === "title" ? "string" : "number")) return { key: key as Place["key"], id };
-    }
-  } catch {
-    // Falls through to the same answer as a cursor of another list.
-  }
-  throw new InvalidArgumentError(
-    "cursor",
-    "is not a cursor of this list: pass the nextCursor of a page with the same orderBy and direction",
-  );
+/** @throws InvalidArgumentError when the cursor is of another list */
+function placeIn(order: Pick<ConversationQuery, "orderBy" | "direction">, cursor: string): Place {
+  const [key, id] = decodeCursor(order, cursor, 2);
+  return { key: key as Place["key"], id: id as string };
 }

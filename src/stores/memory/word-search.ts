@@ -4,8 +4,7 @@ import type { TextAnswer, TextMatch, TextQuery } from "../../domain/session-stor
 import { segmentWords } from "../../domain/words.ts";
 import type { ConversationDocument, MessageDocument } from "../conversation-documents/document.ts";
 
-// Okapi BM25 (Robertson 1994) over the messages of a scope, read once for each search. Words are counted when a message
-// is first searched and kept as long as the message is.
+// Okapi BM25 (Robertson 1994). Each conversation has an index of its words; how rare a word is, is counted over the scope.
 
 const saturation = 1.2;
 const lengthWeight = 0.75;
@@ -15,45 +14,116 @@ interface Counted {
   readonly length: number;
 }
 
-const counted = new WeakMap<MessageDocument, Counted>();
-
-export function searchWords(documents: Iterable<ConversationDocument>, query: TextQuery): TextAnswer {
-  const words = [...new Set(wordsOf(segmentWords(query.words)))];
-  const found: Found[] = [];
-  const frequency = new Map(words.map((word) => [word, 0]));
-  let size = 0;
-  let length = 0;
-  for (const document of documents) {
-    if (query.conversationId !== undefined && document.id !== query.conversationId) continue;
-    for (const message of document.messages) {
-      if (message.text === "" || !isWanted(message, query)) continue;
-      const counts = countWords(message);
-      size++;
-      length += counts.length;
-      const hits = words.filter((word) => counts.counts.has(word));
-      for (const word of hits) frequency.set(word, (frequency.get(word) ?? 0) + 1);
-      if (hits.length > 0) found.push({ document, message, counts, hits });
-    }
-  }
-  const rarity = new Map([...frequency].map(([word, rows]) => [word, Math.log(1 + (size - rows + 0.5) / (rows + 0.5))]));
-  const matches = found.map((one) => toMatch(one, rarity, length / size));
-  matches.sort((left, right) => right.rank - left.rank || right.seq - left.seq);
-  return { matches: matches.slice(0, query.limit), words };
+interface ConversationIndex {
+  /** Which messages hold a word. */
+  readonly postings: Map<string, Set<MessageDocument>>;
+  readonly counted: Map<MessageDocument, Counted>;
+  /** Written, and not read for words yet: that is left to the next search. */
+  readonly pending: Set<MessageDocument>;
+  length: number;
 }
 
-interface Found {
+export interface WordSearch {
+  noteWritten(document: ConversationDocument, message: MessageDocument, replaced: MessageDocument | undefined): void;
+  noteRemoved(document: ConversationDocument, messages: readonly MessageDocument[]): void;
+  search(documents: readonly ConversationDocument[], query: TextQuery): TextAnswer;
+}
+
+/** The words of the conversations of this process. */
+export function wordSearch(): WordSearch {
+  const indexes = new WeakMap<ConversationDocument, ConversationIndex>();
+
+  function indexOf(document: ConversationDocument): ConversationIndex {
+    const known = indexes.get(document);
+    if (known !== undefined) return known;
+    const made = { postings: new Map(), counted: new Map(), pending: new Set<MessageDocument>(), length: 0 };
+    indexes.set(document, made);
+    return made;
+  }
+
+  /** The index with all that was written. */
+  function upToDate(document: ConversationDocument): ConversationIndex {
+    const index = indexOf(document);
+    for (const message of index.pending) add(index, message);
+    index.pending.clear();
+    return index;
+  }
+
+  return {
+    noteWritten(document, message, replaced) {
+      const index = indexOf(document);
+      if (replaced !== undefined) remove(index, replaced);
+      if (message.text !== "") index.pending.add(message);
+    },
+    noteRemoved(document, messages) {
+      const index = indexOf(document);
+      for (const message of messages) remove(index, message);
+    },
+    search(documents, query) {
+      const words = [...new Set(wordsOf(segmentWords(query.words)))];
+      const indexed = documents.map((document) => ({ document, index: upToDate(document) }));
+      const total = indexed.reduce((sum, { index }) => sum + index.counted.size, 0);
+      const meanLength = indexed.reduce((sum, { index }) => sum + index.length, 0) / total;
+      const ranks = new Map<MessageDocument, { readonly document: ConversationDocument; rank: number }>();
+      for (const word of words) {
+        const rows = indexed.reduce((sum, { index }) => sum + (index.postings.get(word)?.size ?? 0), 0);
+        const rarity = Math.log(1 + (total - rows + 0.5) / (rows + 0.5));
+        for (const { document, index } of indexed) {
+          if (query.conversationId !== undefined && document.id !== query.conversationId) continue;
+          for (const message of index.postings.get(word) ?? []) {
+            const rank = rarity * weigh(index.counted.get(message), word, meanLength);
+            const found = ranks.get(message);
+            if (found !== undefined) found.rank += rank;
+            else if (isWanted(message, query)) ranks.set(message, { document, rank });
+          }
+        }
+      }
+      const matches = [...ranks].map(([message, { document, rank }]) => ({ message, document, rank }));
+      matches.sort((left, right) => right.rank - left.rank || right.message.seq - left.message.seq);
+      return { matches: matches.slice(0, query.limit).map(toMatch), words };
+    },
+  };
+}
+
+function add(index: ConversationIndex, message: MessageDocument): void {
+  const counted = countWords(message);
+  index.counted.set(message, counted);
+  index.length += counted.length;
+  for (const word of counted.counts.keys()) {
+    const holders = index.postings.get(word);
+    if (holders === undefined) index.postings.set(word, new Set([message]));
+    else holders.add(message);
+  }
+}
+
+function remove(index: ConversationIndex, message: MessageDocument): void {
+  index.pending.delete(message);
+  const counted = index.counted.get(message);
+  if (counted === undefined) return;
+  index.counted.delete(message);
+  index.length -= counted.length;
+  for (const word of counted.counts.keys()) {
+    const holders = index.postings.get(word);
+    holders?.delete(message);
+    if (holders?.size === 0) index.postings.delete(word);
+  }
+}
+
+/** How much a word says of a message: more the more often it is there, less the longer the message is. */
+function weigh(counted: Counted | undefined, word: string, meanLength: number): number {
+  if (counted === undefined) return 0;
+  const count = counted.counts.get(word) ?? 0;
+  const norm = saturation * (1 - lengthWeight + (lengthWeight * counted.length) / meanLength);
+  return (count * (saturation + 1)) / (count + norm);
+}
+
+interface Ranked {
   readonly document: ConversationDocument;
   readonly message: MessageDocument;
-  readonly counts: Counted;
-  readonly hits: readonly string[];
+  readonly rank: number;
 }
 
-function toMatch({ document, message, counts, hits }: Found, rarity: ReadonlyMap<string, number>, meanLength: number): TextMatch {
-  const norm = saturation * (1 - lengthWeight + (lengthWeight * counts.length) / meanLength);
-  const rank = hits.reduce((sum, word) => {
-    const count = counts.counts.get(word) ?? 0;
-    return sum + ((rarity.get(word) ?? 0) * count * (saturation + 1)) / (count + norm);
-  }, 0);
+function toMatch({ document, message, rank }: Ranked): TextMatch {
   return {
     userId: document.userId,
     conversationId: document.id,
@@ -75,14 +145,10 @@ function isWanted(message: MessageDocument, { roles, since, until, filter }: Tex
 }
 
 function countWords(message: MessageDocument): Counted {
-  const known = counted.get(message);
-  if (known !== undefined) return known;
   const words = wordsOf(indexedWords({ name: message.name, text: message.text, createdAt: new Date(message.createdAt) }));
   const counts = new Map<string, number>();
   for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
-  const made = { counts, length: words.length };
-  counted.set(message, made);
-  return made;
+  return { counts, length: words.length };
 }
 
 function wordsOf(text: string): string[] {

@@ -9,6 +9,7 @@ import {
   documentOf,
   findMessage,
   isVisible,
+  type MessageDocument,
   mayAppend,
   newDocument,
   removeMessages,
@@ -19,7 +20,7 @@ import {
 } from "../conversation-documents/document.ts";
 import { conversationPage, exportPage, messagePage } from "../conversation-documents/pages.ts";
 import { processOutbox } from "../memory/outbox.ts";
-import { searchWords } from "../memory/word-search.ts";
+import { wordSearch } from "../memory/word-search.ts";
 
 export interface MemorySessionStoreOptions {
   /** Beyond so many the oldest messages of a conversation are dropped, with the results of their tool calls. At least 1. @default no bound */
@@ -54,7 +55,8 @@ export function memorySessionStore(options: MemorySessionStoreOptions = {}): Ses
     const all = scope.userId === undefined ? tenants.get(scope.tenant)?.values() : owners.get(scope.tenant)?.get(scope.userId);
     return [...(all ?? [])].filter((document) => isVisible(document, scope));
   };
-  const { outbox, noteWritten, noteRemoved } = processOutbox(() => written, find, enter);
+  const owed = processOutbox(() => written, find, enter);
+  const words = wordSearch();
 
   function touch(document: ConversationDocument): void {
     written.delete(document);
@@ -67,6 +69,11 @@ export function memorySessionStore(options: MemorySessionStoreOptions = {}): Ses
     const users = getOrMake(owners, tenant, () => new Map<string, Set<ConversationDocument>>());
     getOrMake(users, userId, () => new Set()).add(document);
     touch(document);
+  }
+
+  function noteRemoved(document: ConversationDocument, messages: readonly MessageDocument[]): void {
+    owed.noteRemoved(document, messages);
+    words.noteRemoved(document, messages);
   }
 
   function drop(document: ConversationDocument): void {
@@ -97,9 +104,10 @@ export function memorySessionStore(options: MemorySessionStoreOptions = {}): Ses
     } else if (!mayAppend(document, request)) return undefined;
     else touch(document);
     const stored = appendMessages(document, request.messages);
-    stored.forEach(({ message, isChanged }, index) => {
+    stored.forEach(({ message, replaced, isChanged }, index) => {
       const isBrought = request.messages[index]?.embedding !== null;
-      if (isChanged || isBrought) noteWritten(document, message, isBrought);
+      if (isChanged || isBrought) owed.noteWritten(document, message, isBrought);
+      words.noteWritten(document, message, replaced);
     });
     noteRemoved(document, trimMessages(document, maxMessagesPerConversation));
     return stored.map(({ message }) => toMessage(document, message));
@@ -221,9 +229,9 @@ export function memorySessionStore(options: MemorySessionStoreOptions = {}): Ses
     },
     async searchText(query, signal) {
       enter(signal);
-      return searchWords(within(query.scope), query);
+      return words.search(within(query.scope), query);
     },
-    outbox,
+    outbox: owed.outbox,
   };
 }
 
