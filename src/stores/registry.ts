@@ -8,6 +8,7 @@ import type { PgliteLike } from "./postgres/embedded/pglite-client.ts";
 import type { PgPoolLike } from "./postgres/pg-client.ts";
 import { memoryRecordStore } from "./record/memory.ts";
 import { sqliteRecordStore } from "./record/sqlite.ts";
+import { elasticsearchSessionStore } from "./session/elasticsearch.ts";
 import { memorySessionStore } from "./session/memory.ts";
 import { postgresSessionStore } from "./session/postgres.ts";
 import { sqliteSessionStore } from "./session/sqlite.ts";
@@ -25,6 +26,7 @@ export const sessionStores = {
   memory: memorySessionStore,
   postgres: postgresSessionStore,
   sqlite: sqliteSessionStore,
+  elasticsearch: elasticsearchSessionStore,
 };
 
 /** Stores of vectors, by name. */

@@ -30,6 +30,11 @@ const sessions: readonly Choice<SessionsOption>[] = [
   { name: "memory", option: () => ({ store: "memory" }) },
   { name: "sqlite", option: (pair) => ({ store: "sqlite", path: join(directory, `${pair}.db`) }) },
   { name: "embedded postgres", option: () => ({ store: "postgres", dataDir: join(directory, "pg") }) },
+  ...at("elasticsearch", "elasticsearch", (url, pair) => ({
+    store: "elasticsearch" as const,
+    hosts: [url],
+    indexPrefix: `${mark}-${pair}`,
+  })),
   ...at("postgres", "postgres", (url) => ({ store: "postgres" as const, url, schema: mark })),
 ];
 
