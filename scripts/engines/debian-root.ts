@@ -9,16 +9,20 @@ import { type Command, run } from "./processes.ts";
  */
 export function debianRoot(directory: string, release: string, packages: readonly string[]): Promise<string> {
   const root = join(directory, release);
-  const turn = (turns.get(root) ?? Promise.resolve()).then(() => addPackages(root, release, packages));
+  return inTurn(root, () => addPackages(root, release, packages)).then(() => root);
+}
+
+/** One at a time uses the package manager of a root. */
+export function inTurn(root: string, work: () => Promise<void>): Promise<void> {
+  const turn = (turns.get(root) ?? Promise.resolve()).then(work);
   turns.set(
     root,
     turn.catch(() => undefined),
   );
-  return turn.then(() => root);
+  return turn;
 }
 
-/** One at a time works on a root. */
-const turns = new Map<string, Promise<unknown>>();
+const turns = new Map<string, Promise<void>>();
 
 async function addPackages(root: string, release: string, packages: readonly string[]): Promise<void> {
   const receipt = `${root}.packages`;

@@ -1,7 +1,7 @@
 // PostgreSQL servers: 17 as most people run it, 15 as the oldest supported one, and PgBouncer in front of 17.
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { debianRoot, inside } from "./debian-root.ts";
+import { debianRoot, inside, inTurn } from "./debian-root.ts";
 import type { Engine } from "./engine.ts";
 import { alive, choosePort, end, once, readPort, run, startDetached, succeeds, until } from "./processes.ts";
 
@@ -145,7 +145,7 @@ async function pgvectorSource(directory: string): Promise<string> {
     const list = readFileSync(join(root, "etc/apt/sources.list"), "utf8").replaceAll(/^deb /gm, "deb-src ");
     writeFileSync(join(root, "etc/apt/sources.list.d/source.list"), list);
     const steps = "cd /srv/pgvector; apt-get update -q; apt-get source -q --download-only pgvector";
-    await run(inside(root, "root", ["sh", "-euc", steps]));
+    await inTurn(root, () => run(inside(root, "root", ["sh", "-euc", steps])));
   }
   const archive = archiveIn(folder);
   if (archive === undefined) throw new Error("The source package of pgvector has no upstream archive");
