@@ -355,6 +355,26 @@ export const outbox: readonly StorePromise[] = [
     expect((await box.count(undefined, ["embed", "forget"])).pending).toBe(1);
   }),
 
+  promise("what is owed is there for another process, and what one has leased the other does not get", async (fixture) => {
+    const place = await fixture.openPlace();
+    // A store that lives and dies with its process has no other one.
+    if (place.reopen === undefined) return;
+    const box = outboxOf(place.store);
+    await box.adopt("space");
+    await place.store.append([fixture.request("c", [message("a", "one"), message("b", "two")])]);
+    await place.store.deleteMessages(fixture.scope(), "c", ["b"]);
+    const other = fixture.keep(await place.reopen());
+    await other.open();
+    const otherBox = outboxOf(other);
+    await otherBox.adopt("space");
+    expect(idsIn(await leased(fixture, otherBox, 1))).toEqual(["a"]);
+    expect(await box.lease(10, long, vectorsOnly)).toEqual([]);
+    await place.store.close();
+    expect(forgottenIn(await leased(fixture, otherBox, 1, removalsOnly))).toEqual(["b"]);
+    await other.append([fixture.request("c", [message("c", "three")])]);
+    expect(idsIn(await leased(fixture, otherBox, 1))).toEqual(["c"]);
+  }),
+
   promise("a request that was refused owes nothing", async (fixture) => {
     const box = await adopted(fixture);
     await fixture.add("c", [message("a", "one")], { userId: "other" });
