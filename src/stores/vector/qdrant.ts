@@ -21,7 +21,7 @@ import {
 
 /** Options of {@link qdrantVectorStore}. */
 export interface QdrantVectorStoreOptions {
-  /** Where the REST interface answers; a path before it is kept. @default "http://localhost:6333" */
+  /** Where the REST interface answers; a path before it is kept. Qdrant Cloud without a port is 6333. @default "http://localhost:6333" */
   readonly url?: string | undefined;
   /** Sent as `api-key`: a key of the server's, of Qdrant Cloud, or a JSON Web Token. */
   readonly apiKey?: string | undefined;
@@ -92,7 +92,7 @@ export function qdrantVectorStore(options: QdrantVectorStoreOptions = {}): Vecto
   const send = httpJson({
     store: "qdrant",
     urlField: "vectors.url",
-    url,
+    url: withCloudPort(url),
     headers: { ...headers, "api-key": apiKey },
     timeoutMs,
     maxRetries,
@@ -221,4 +221,12 @@ export function qdrantVectorStore(options: QdrantVectorStoreOptions = {}): Vecto
       return result.count;
     },
   };
+}
+
+/** Addresses of Qdrant Cloud are told without their port, which every client of Qdrant's adds. */
+function withCloudPort(url: string): string {
+  const parsed = URL.parse(url);
+  if (parsed === null || parsed.port !== "" || !parsed.hostname.endsWith(".cloud.qdrant.io")) return url;
+  parsed.port = "6333";
+  return parsed.href;
 }

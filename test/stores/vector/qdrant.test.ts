@@ -114,6 +114,20 @@ describe("qdrant, by a scripted server", () => {
     await store.open();
   });
 
+  test.each([
+    ["https://xyz.eu-central.aws.cloud.qdrant.io", "https://xyz.eu-central.aws.cloud.qdrant.io:6333/"],
+    ["https://xyz.cloud.qdrant.io:8443", "https://xyz.cloud.qdrant.io:8443/"],
+    ["https://qdrant.example.com/here/", "https://qdrant.example.com/here/"],
+  ])("asks at %s", async (url, expected) => {
+    const asked: string[] = [];
+    const mine: typeof fetch = async (input) => {
+      asked.push(String(input));
+      return Response.json({ version: "1.15.0" });
+    };
+    await qdrantVectorStore({ url, fetch: mine }).open();
+    expect(asked[0]).toBe(expected);
+  });
+
   test("health tells what is wrong", async () => {
     const { store } = await scripted({ body: { version: "1.15.0" } }, { status: 403 });
     expect(await store.health()).toMatchObject({ ok: false, problem: expect.stringContaining("check apiKey") });
