@@ -216,7 +216,7 @@ export function chromaVectorStore(options: ChromaVectorStoreOptions = {}): Vecto
       const { ids, metadatas, distances } = answer as QueryAnswer;
       const matches = ids[0].map((_, index) => toMatch(metadatas[0][index] ?? {}, 1 - (distances[0][index] ?? 1)));
       if (matches.length < limit) matches.push(...(await missed(scope.tenant, where, new Set(ids[0]), vector, limit, signal)));
-      return matches.sort(bestFirst);
+      return matches.sort(bestFirst).slice(0, limit);
     },
 
     async delete({ tenant, userId, conversationId, messageIds }, signal) {

@@ -128,12 +128,21 @@ describe("chroma, by a scripted server", () => {
       { body: { id: "id", name: "unforget", metadata: { "unforget:model": "test", "unforget:dimensions": 2 } } },
       { body: { id: "tenant-id", name: "unforget.x" } },
       { body: { ids: [["1"]], metadatas: [[record("reached")]], distances: [[0.5]] } },
-      { body: { ids: ["1", "2"] } },
-      { body: { ids: ["2"], metadatas: [record("missed")], embeddings: [[1, 0]] } },
+      { body: { ids: ["2", "3"] } },
+      {
+        body: {
+          ids: ["2", "3"],
+          metadatas: [record("missed"), record("far")],
+          embeddings: [
+            [1, 0],
+            [0, 1],
+          ],
+        },
+      },
     );
     await store.useSpace({ model: "test", dimensions: 2 });
     const scope = { tenant: "acme", userId: "ada", resourceId: undefined };
-    const matches = await store.query({ ...anything, scope, vector: Float32Array.of(2, 0), limit: 5 });
+    const matches = await store.query({ ...anything, scope, vector: Float32Array.of(2, 0), limit: 2 });
     expect(matches.map(({ messageId, similarity }) => [messageId, similarity])).toEqual([
       ["missed", 1],
       ["reached", 0.5],
