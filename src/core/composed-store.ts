@@ -57,7 +57,8 @@ export function composedStore(sessions: SessionStore, vectors: VectorStore | und
   async function removeOne({ tenant, userId, conversationId, messageIds }: OwedRemoval, signal: AbortSignal | undefined): Promise<void> {
     const references = messageIds.map((messageId) => ({ userId, conversationId, messageId }));
     const present = await sessions.getMessages({ tenant, userId, resourceId: undefined }, references, signal);
-    const kept = new Set(present.map(({ message }) => message.id));
+    // One whose text was taken away has no vector either.
+    const kept = new Set(present.filter(({ message }) => message.content !== "").map(({ message }) => message.id));
     const gone = messageIds.filter((id) => !kept.has(id));
     if (gone.length > 0) await vectors?.delete({ tenant, userId, conversationId, messageIds: gone }, signal);
   }
