@@ -22,6 +22,12 @@ export function randomVectors(count: number, dimensions: number, seed: number): 
   });
 }
 
+/** The same direction at length 1. */
+export function normalized(vector: Float32Array): Float32Array {
+  const length = Math.sqrt(dot(vector, vector));
+  return vector.map((value) => value / length);
+}
+
 /** Cosine similarity in double precision. */
 export function cosineSimilarity(left: Float32Array, right: Float32Array): number {
   return dot(left, right) / Math.sqrt(dot(left, left) * dot(right, right));

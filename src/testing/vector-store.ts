@@ -7,7 +7,17 @@ import type { EmbeddingSpace } from "../domain/memory-store.ts";
 import type { StoreScope } from "../domain/session-store.ts";
 import type { VectorEntry, VectorMatch, VectorQuery, VectorStore } from "../domain/vector-store.ts";
 import { type Eventually, guaranteed } from "./guaranteed.ts";
-import { type Conditions, cosineSimilarity, hostileIds, isWanted, keyOf, population, randomVectors, timeOf } from "./vector-data.ts";
+import {
+  type Conditions,
+  cosineSimilarity,
+  hostileIds,
+  isWanted,
+  keyOf,
+  normalized,
+  population,
+  randomVectors,
+  timeOf,
+} from "./vector-data.ts";
 
 /** A store with what else a test may need of it. Leave out what your backend cannot do. */
 export interface VectorStoreHarness {
@@ -428,7 +438,7 @@ export function vectorStoreSuite(
     group("durable", "what was stored survives the process", (check) => {
       check("another store on the same data finds what the first one stored", async (eventually) => {
         const { store, reopen } = await fresh();
-        const entries = population("acme", 50, dimensions);
+        const entries = population("acme", 50, dimensions).map((entry) => ({ ...entry, vector: normalized(entry.vector) }));
         await store.upsert(entries);
         await store.close();
         const second = await reopened(reopen);
@@ -601,7 +611,8 @@ export function vectorStoreSuite(
       for (const field of keyFields) {
         check(`vectors that differ in ${field} alone stay apart`, async (eventually) => {
           const { store } = await fresh();
-          const vectors = randomVectors(hostileIds.length, dimensions, 23);
+          // Of one length, so that each is nearest to itself by any metric.
+          const vectors = randomVectors(hostileIds.length, dimensions, 23).map(normalized);
           const entries = hostileIds.map((id, index) => entryOf("acme", { [field]: id, revision: `r${index}`, vector: vectors[index]! }));
           await store.upsert(entries);
           const narrowest = (entry: VectorEntry): Conditions => ({

@@ -6,7 +6,7 @@ import { epochMs, fromEpochMs, Parameters, statementName } from "../postgres/dat
 import type { LargeScopes } from "../postgres/recall.ts";
 import type { SqlValue } from "../postgres/sql-client.ts";
 import { encodeVector } from "../postgres/vectors.ts";
-import { toSimilarity } from "./layout.ts";
+import { type Layout, toSimilarity } from "./layout.ts";
 import { lookForIndex, type VectorDatabase, type VectorSpace, wantIndex } from "./space.ts";
 
 /** A scope is never counted further than this. */
@@ -20,8 +20,9 @@ const leastCandidates = { vector: 40, halfvec: 40, bit: 1000 } as const;
 const leastSearchWidth = 300;
 /** pgvector allows no more. */
 const mostSearchWidth = 1000;
-/** Share of an ivfflat index's lists that is read at first. */
-const probedShare = 0.25;
+/** Share of an ivfflat index's lists that is read at first, and the fewest. */
+const probedShare = { vector: 0.5, halfvec: 0.5, bit: 1 } as const;
+const fewestLists = 20;
 
 /** What queries remember between them. */
 export interface QueryMemory {
@@ -138,11 +139,11 @@ WHERE ${conditions(query, parameters)} ORDER BY ${order} LIMIT ${parameters.add(
 
 /** The index finds candidates and goes on until there are enough that fulfil the conditions; then they are compared exactly. */
 function indexSql(database: VectorDatabase, space: VectorSpace, query: VectorQuery, parameters: Parameters<SqlValue>): string {
-  const { type, index } = database.layout;
+  const { type } = database.layout;
   const vector = vectorParameter(database, query, parameters);
   const depth = Math.max(leastCandidates[type], oversampling[type] * query.limit);
   // The settings hold for this statement's transaction alone; the lateral join makes sure that they are made first.
-  return `WITH tuned AS MATERIALIZED (SELECT ${settings(index, space, depth)} AS done),
+  return `WITH tuned AS MATERIALIZED (SELECT ${settings(database.layout, space, depth)} AS done),
 near AS MATERIALIZED (
   SELECT one.* FROM tuned CROSS JOIN LATERAL (
     SELECT v.* FROM ${database.tables.embeddings} v WHERE (${conditions(query, parameters)}) AND tuned.done IS NOT NULL
@@ -152,10 +153,11 @@ near AS MATERIALIZED (
 SELECT ${columns}, ${space.sql.distance(vector)} AS distance FROM near v ORDER BY ${order} LIMIT ${parameters.add(query.limit, "int")}`;
 }
 
-function settings(index: string, space: VectorSpace, depth: number): string {
+function settings({ index, type }: Layout, { lists }: VectorSpace, depth: number): string {
+  const probes = Math.min(lists, Math.max(fewestLists, Math.ceil(lists * probedShare[type])));
   const values =
     index === "ivfflat"
-      ? { "ivfflat.probes": Math.max(1, Math.ceil(space.lists * probedShare)), "ivfflat.iterative_scan": "relaxed_order" }
+      ? { "ivfflat.probes": probes, "ivfflat.iterative_scan": "relaxed_order" }
       : {
           "hnsw.ef_search": Math.min(mostSearchWidth, Math.max(leastSearchWidth, depth)),
           "hnsw.iterative_scan": "relaxed_order",

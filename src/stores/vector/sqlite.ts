@@ -1,4 +1,6 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { BackendError, DimensionMismatchError, InvalidArgumentError, MemoryError } from "../../domain/errors.ts";
 import type { FilterValue } from "../../domain/filter.ts";
 import type { VectorGuarantees } from "../../domain/guarantees.ts";
@@ -6,19 +8,25 @@ import type { EmbeddingSpace } from "../../domain/memory-store.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
 import type { VectorEntry, VectorMatch, VectorQuery, VectorSelection, VectorStore } from "../../domain/vector-store.ts";
 import { loadDependency } from "../../internal/load-dependency.ts";
+import { loadSqlite } from "../../internal/load-sqlite.ts";
 import { once } from "../../internal/once.ts";
 import { scalarToken, scalarTokens } from "../../internal/scalar-tokens.ts";
 
 export interface SqliteVectorStoreOptions {
-  /** The database file, made when it is not there (its directory must be); several processes may open it. `":memory:"` keeps nothing. */
+  /**
+   * The database file, made when it is missing; several processes may open it, and the stores of sessions and records
+   * may share it. `":memory:"` keeps nothing. @default "./unforget.sqlite"
+   */
   readonly path?: string | undefined;
   /** Prefix of every table, at most 30 characters. @default "" */
   readonly tablePrefix?: string | undefined;
   /**
    * A `DatabaseSync` of yours in place of `path`, made with `allowExtension: true` or with sqlite-vec loaded. It is lent:
-   * `close` leaves it open.
+   * `close` leaves it open, and its settings are left alone.
    */
   readonly database?: SqliteDatabaseLike | undefined;
+  /** How long a call waits for other processes that write to the file. @default 10_000 */
+  readonly busyTimeoutMs?: number | undefined;
 }
 
 /** What this store uses of a `DatabaseSync` (`node:sqlite`). */
@@ -62,44 +70,60 @@ const batchSize = 500;
  * that answers are exact. A `vec0` table holds them, partitioned by tenant and user; a table beside it holds what
  * filters need. SQLite runs in this thread: a call blocks it while it searches.
  *
- * @throws InvalidArgumentError when neither a path nor a database is given
+ * @throws InvalidArgumentError when both a path and a database are given
  */
-export function sqliteVectorStore(options: SqliteVectorStoreOptions): VectorStore {
-  const { path, tablePrefix = "", database: lent } = options;
+export function sqliteVectorStore(options: SqliteVectorStoreOptions = {}): VectorStore {
+  const { path = "./unforget.sqlite", tablePrefix = "", database: lent, busyTimeoutMs = 10_000 } = options;
   const names = makeNames(tablePrefix);
   let closed = false;
   let made: SqliteDatabaseLike | undefined;
   let space: EmbeddingSpace | undefined;
-  if (lent === undefined && (typeof path !== "string" || path === ""))
-    throw new InvalidArgumentError("path", "names no file: give the path of a database file, or a database");
+  if (lent !== undefined && options.path !== undefined)
+    throw new InvalidArgumentError("path", "names a second database: give path or database");
 
-  const database = once(async () => {
-    const opened = lent ?? (await openFile(path as string));
-    try {
-      await loadExtension(opened);
-      opened.exec(tablesSql(names));
-    } catch (error) {
-      if (lent === undefined) opened.close();
-      throw error;
+  const database = once(() =>
+    patiently("open", undefined, async () => {
+      const opened = lent ?? openFile(path);
+      try {
+        await loadExtension(opened);
+        opened.exec(tablesSql(names));
+      } catch (error) {
+        if (lent === undefined) opened.close();
+        throw error;
+      }
+      if (lent === undefined) made = opened;
+      return opened;
+    }),
+  );
+
+  function checkOpen(operation: string): void {
+    if (closed) throw new BackendError("sqlite", operation, "the store was closed: make a new one", { code: "closed" });
+  }
+
+  /** Tries again while another process holds the file. The waiting blocks nothing. */
+  async function patiently<Value>(operation: string, signal: AbortSignal | undefined, work: () => Value | Promise<Value>): Promise<Value> {
+    const deadline = performance.now() + busyTimeoutMs;
+    for (;;) {
+      signal?.throwIfAborted();
+      checkOpen(operation);
+      try {
+        return await work();
+      } catch (error) {
+        if (!isBusy(error) || performance.now() >= deadline) throw toMemoryError(error, operation);
+      }
+      await sleep(5 + 15 * Math.random());
     }
-    if (lent === undefined) made = opened;
-    return opened;
-  });
+  }
 
   async function run<Value>(
     operation: string,
     signal: AbortSignal | undefined,
-    work: (database: SqliteDatabaseLike) => Value | Promise<Value>,
+    work: (database: SqliteDatabaseLike) => Value,
   ): Promise<Value> {
     signal?.throwIfAborted();
-    if (closed) throw new BackendError("sqlite", operation, "the store was closed: make a new one", { code: "closed" });
-    try {
-      const opened = await database();
-      signal?.throwIfAborted();
-      return await work(opened);
-    } catch (error) {
-      throw toMemoryError(error, operation);
-    }
+    checkOpen(operation);
+    const opened = await database();
+    return patiently(operation, signal, () => work(opened));
   }
 
   function checkLength(vector: Float32Array): void {
@@ -139,15 +163,16 @@ export function sqliteVectorStore(options: SqliteVectorStoreOptions): VectorStor
         space = { model: wanted.model, dimensions: wanted.dimensions };
       }),
 
-    upsert: (entries, signal) =>
-      run("upsert", signal, async (opened) => {
+    async upsert(entries, signal) {
+      await run("upsert", signal, () => {
         for (const { vector } of entries) checkLength(vector);
-        for (let start = 0; start < entries.length; start += batchSize) {
-          if (start > 0) await nextTurn();
-          signal?.throwIfAborted();
-          inTransaction(opened, () => upsert(opened, names, entries.slice(start, start + batchSize)));
-        }
-      }),
+      });
+      for (let start = 0; start < entries.length; start += batchSize) {
+        if (start > 0) await nextTurn();
+        const batch = entries.slice(start, start + batchSize);
+        await run("upsert", signal, (opened) => inTransaction(opened, () => upsert(opened, names, batch)));
+      }
+    },
 
     query: (query, signal) =>
       run("query", signal, (opened) => {
@@ -193,11 +218,13 @@ CREATE TABLE IF NOT EXISTS ${names.rows} (
   tokens TEXT NOT NULL, UNIQUE (tenant, user_id, conversation_id, message_id))`;
 }
 
-async function openFile(path: string): Promise<SqliteDatabaseLike> {
-  const { DatabaseSync } = await import("node:sqlite");
-  const opened = new DatabaseSync(path, { allowExtension: true });
+function openFile(path: string): SqliteDatabaseLike {
+  const { DatabaseSync } = loadSqlite();
+  if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true });
+  const opened = new DatabaseSync(path, { allowExtension: true, timeout: 0 });
   try {
-    opened.exec("PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+    // A commit has reached the disk when a call resolves; deleted bytes are overwritten.
+    opened.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON");
     return opened;
   } catch (error) {
     opened.close();
@@ -415,6 +442,11 @@ function toMatch(row: MatchRow): VectorMatch {
     revision: row.revision,
     similarity: Math.max(-1, Math.min(1, 1 - row.distance)),
   };
+}
+
+function isBusy(error: unknown): boolean {
+  const { code, errcode } = error as { code?: unknown; errcode?: unknown };
+  return code === "ERR_SQLITE_ERROR" && ((errcode as number) & 0xff) === 5;
 }
 
 /** What `node:sqlite` throws, as an error a caller can act on. Primary result codes: https://www.sqlite.org/rescode.html */

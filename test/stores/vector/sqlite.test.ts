@@ -25,7 +25,8 @@ vectorStoreSuite("sqlite vector store", () => {
         end: async () => database.close(),
       };
     },
-    unreachable: () => sqliteVectorStore({ path: join(path, "nowhere", "memory.sqlite") }),
+    // A directory cannot be opened as a file.
+    unreachable: () => sqliteVectorStore({ path }),
     dispose: remove,
   };
 });
@@ -41,8 +42,8 @@ describe("the sqlite vector store", () => {
     await expect(sqliteVectorStore({ database }).open()).rejects.toThrow("allowExtension: true");
   });
 
-  test("refuses options that name no database, and a prefix that is no identifier", () => {
-    expect(() => sqliteVectorStore({})).toThrow("names no file");
+  test("refuses two databases at once, and a prefix that is no identifier", () => {
+    expect(() => sqliteVectorStore({ path: "a", database: {} as SqliteDatabaseLike })).toThrow("names a second database");
     expect(() => sqliteVectorStore({ path: ":memory:", tablePrefix: 'a"b' })).toThrow("[tablePrefix]");
   });
 
@@ -67,6 +68,27 @@ describe("the sqlite vector store", () => {
     expect(database.isTransaction).toBe(true);
     database.exec("ROLLBACK");
     expect(await store.count({ tenant: "acme", userId: undefined, resourceId: undefined })).toBe(0);
+  });
+
+  test("waits for another writer without blocking, and gives up with an error that may be retried", async () => {
+    const { path, remove } = directory();
+    const file = join(path, "new", "memory.sqlite");
+    const store = sqliteVectorStore({ path: file });
+    const impatient = sqliteVectorStore({ path: file, busyTimeoutMs: 50 });
+    await store.useSpace({ model: "a", dimensions: 2 });
+    await impatient.useSpace({ model: "a", dimensions: 2 });
+    const other = new DatabaseSync(file);
+    onTestFinished(async () => {
+      other.close();
+      await Promise.all([store.close(), impatient.close()]);
+      await remove();
+    });
+    other.exec("BEGIN IMMEDIATE");
+    await expect(impatient.upsert([entry(Float32Array.of(1, 2))])).rejects.toMatchObject({ code: "backend_unavailable", retryable: true });
+    const waiting = store.upsert([entry(Float32Array.of(1, 2))]);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    other.exec("COMMIT");
+    await waiting;
   });
 
   test("a delete empties the tables of vec0 too, and a search is as before", async () => {
