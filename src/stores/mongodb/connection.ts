@@ -51,10 +51,10 @@ export function mongoGateway<Opened extends { readonly connection: MongoConnecti
   let made: MongoClientLike | undefined;
   let isClosed = false;
 
-  const client = async (): Promise<MongoClientLike> => options.client ?? (made ??= await newClient(options));
   const open = once(async () => {
     try {
-      return await prepare(await connect(await client(), options));
+      if (options.client === undefined) made = await newClient(options);
+      return await prepare(await connect((options.client ?? made) as MongoClientLike, options));
     } catch (error) {
       await letGo();
       throw error;

@@ -9,6 +9,7 @@ import { inScope, type SessionDatabase } from "./session-database.ts";
 
 /** Words of a question beyond these do not search. */
 const mostWords = 32;
+const longestWord = 256;
 /** Of each word so many matches are looked at, and counted beyond. */
 const leastDepth = 500;
 const mostCounted = 100_000;
@@ -16,7 +17,7 @@ const mostCounted = 100_000;
 /** The words of a question: letters and digits alone, so that nothing of them is syntax. */
 export function questionWords(words: string): string[] {
   const all = words.toLowerCase().match(/[\p{L}\p{N}\p{M}\p{Co}]+/gu) ?? [];
-  return [...new Set(all)].filter((word) => /[\p{L}\p{N}\p{Co}]/u.test(word)).slice(0, mostWords);
+  return [...new Set(all)].filter((word) => word.length <= longestWord && /[\p{L}\p{N}\p{Co}]/u.test(word)).slice(0, mostWords);
 }
 
 /** What a document has of a question, by MongoDB's own score of each word. */

@@ -1,0 +1,85 @@
+import { ConflictError } from "../../domain/errors.ts";
+import type { RecordOperation, StoredRecord } from "../../domain/record-store.ts";
+import { documentId } from "./documents.ts";
+import { type RecordChanges, type RecordDatabase, writingTo } from "./record-database.ts";
+import { type RecordDocument, recordId, toRecord, toRecordDocument } from "./record-documents.ts";
+
+const targetOf = (operation: RecordOperation) => ("put" in operation ? operation.put : operation.delete);
+
+const idOf = (operation: RecordOperation) => recordId(targetOf(operation).tenant, targetOf(operation));
+
+export async function write(database: RecordDatabase, operations: readonly RecordOperation[]): Promise<(StoredRecord | undefined)[]> {
+  if (operations.length === 0) return [];
+  const tenants = [...new Set(operations.map((operation) => targetOf(operation).tenant))];
+  return writingTo(database, tenants, async (unit, decide) => {
+    const found = await database.records.find(concerned(operations), unit).toArray();
+    const { answers, changes } = decideOn(database, operations, found as unknown as RecordDocument[]);
+    await decide(changes);
+    return answers;
+  });
+}
+
+/** The records that are named, and the holders of keys that are asked for. */
+function concerned(operations: readonly RecordOperation[]): object {
+  const keys = operations.flatMap((operation) => {
+    if (!("put" in operation) || operation.put.key === undefined) return [];
+    const { tenant, userId, type, key } = operation.put;
+    return [documentId(tenant, userId, type, key)];
+  });
+  const named = { _id: { $in: [...new Set(operations.map(idOf))] } };
+  return keys.length === 0 ? named : { $or: [named, { uniqueKey: { $in: [...new Set(keys)] } }] };
+}
+
+function decideOn(database: RecordDatabase, operations: readonly RecordOperation[], found: readonly RecordDocument[]) {
+  const now = Date.now();
+  const isExpired = ({ expiresAt }: RecordDocument) => expiresAt !== undefined && expiresAt.getTime() <= now;
+  const before = new Map(found.filter((document) => !isExpired(document)).map((document) => [document._id, document]));
+  const after = new Map(before);
+  const answers = operations.map((operation) => {
+    const answer = apply(after, operation, database.language);
+    return answer && toRecord(answer);
+  });
+  checkKeys(after);
+  const touched = new Set(operations.map(idOf));
+  const changes = new Map<string, RecordChanges>();
+  for (const tenant of new Set([...found, ...operations.map(targetOf)].map((one) => one.tenant))) {
+    const own = found.filter((document) => document.tenant === tenant);
+    const stored = [...after.values()].filter((document) => document.tenant === tenant && touched.has(document._id));
+    changes.set(tenant, {
+      deleted: own.filter((document) => !after.has(document._id)).map(({ _id }) => _id),
+      freed: own.filter(({ _id, uniqueKey }) => uniqueKey !== undefined && after.get(_id)?.uniqueKey !== uniqueKey).map(({ _id }) => _id),
+      stored,
+    });
+  }
+  return { answers, changes };
+}
+
+/** Does one operation; answers what was stored, or deleted. */
+function apply(rows: Map<string, RecordDocument>, operation: RecordOperation, language: string): RecordDocument | undefined {
+  const id = idOf(operation);
+  const before = rows.get(id);
+  const version = before?.version ?? 0;
+  if (operation.ifVersion !== undefined && operation.ifVersion !== version) {
+    const name = targetOf(operation).id;
+    throw new ConflictError(name, `[record] "${name}" is not of the version expected: read it again`, {
+      expected: String(operation.ifVersion),
+      actual: String(version),
+    });
+  }
+  if ("delete" in operation) {
+    rows.delete(id);
+    return before;
+  }
+  const stored = toRecordDocument(operation.put, version + 1, language);
+  rows.set(id, stored);
+  return stored;
+}
+
+function checkKeys(rows: ReadonlyMap<string, RecordDocument>): void {
+  const holders = new Map<string, string>();
+  for (const { id, uniqueKey } of rows.values()) {
+    if (uniqueKey === undefined) continue;
+    if (holders.has(uniqueKey)) throw new ConflictError(id, `[record] the key of "${id}" is taken: choose another, or change its holder`);
+    holders.set(uniqueKey, id);
+  }
+}
