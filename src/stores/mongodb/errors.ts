@@ -8,10 +8,18 @@ interface MongoFailure {
 }
 
 const duplicateKey = 11_000;
+const writeConflict = 112;
+const transactionAborted = 251;
 
 /** Whether a document of this key is there already. */
 export function isDuplicateKey(error: unknown): boolean {
   return (error as MongoFailure | undefined)?.code === duplicateKey;
+}
+
+/** Whether somebody else wrote in the same moment: it is to be looked at again. */
+export function isCollision(error: unknown): boolean {
+  const code = (error as MongoFailure | undefined)?.code;
+  return code === duplicateKey || code === writeConflict || code === transactionAborted;
 }
 
 const unreachable =
@@ -30,7 +38,8 @@ function toMemoryError(error: unknown, operation: string): unknown {
     return fail("backend_unavailable", `the connection was lost during ${operation}: the call can be repeated`, true);
   if (code === 18) return fail("backend_denied", "the server refused the login: check user, password and authSource");
   if (code === 13) return fail("backend_denied", `this user may not do it (${operation}): give it the role readWrite on the database`);
-  if (code === 112 || code === 251) return fail("backend_error", `${operation} collided with another transaction: repeat the call`, true);
+  if (code === writeConflict || code === transactionAborted)
+    return fail("backend_error", `${operation} collided with another transaction: repeat the call`, true);
   if (name === "MongoParseError") return fail("backend_error", "the driver does not take these options: check the uri");
   if (!/^(Mongo|BSON)/.test(name)) return error;
   return fail("backend_error", `${operation} failed (${codeName ?? name}${code === undefined ? "" : ` ${code}`}): see the cause`);

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { BackendError } from "../../domain/errors.ts";
 import { asUnit, type UnitOptions } from "./connection.ts";
 import { type ConversationDocument, toUpdate } from "./documents.ts";
-import { isDuplicateKey } from "./errors.ts";
+import { isCollision } from "./errors.ts";
 import { isLive, type SessionDatabase } from "./session-database.ts";
 
 /*
@@ -46,7 +46,7 @@ export async function holding<Value>(
       return await asUnit(database.connection, (unit) => holdOnce(database, wishes, unit, work));
     } catch (error) {
       // Somebody else made a conversation in the same moment; or, in a transaction, is just writing to one.
-      if (error instanceof Busy || isDuplicateKey(error)) return undefined;
+      if (error instanceof Busy || isCollision(error)) return undefined;
       throw error;
     }
   };

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { BackendError } from "../../domain/errors.ts";
 import { asUnit, type MongoConnection, type UnitOptions } from "./connection.ts";
 import { documentId } from "./documents.ts";
-import { isDuplicateKey } from "./errors.ts";
+import { isCollision, isDuplicateKey } from "./errors.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
 import { indexLanguage } from "./language.ts";
 import type { MongoCollectionLike } from "./mongo-client.ts";
@@ -95,7 +95,7 @@ export async function writingTo<Value>(
     for (let pauseMs = 2; Date.now() < deadline; pauseMs = Math.min(2 * pauseMs, 200)) {
       // A key or a record that somebody else stored in the same moment: looked at again, it is a conflict or none.
       const done = await attempt().catch((error: unknown) => {
-        if (!isDuplicateKey(error)) throw error;
+        if (!isCollision(error)) throw error;
         return undefined;
       });
       if (done !== undefined) return done.value;
