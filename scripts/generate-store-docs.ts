@@ -21,6 +21,7 @@ const required: Readonly<Record<string, object>> = {
   bigquery: { projectId: "none" },
   postgres: { dataDir: "memory://" },
   pgvector: { dataDir: "memory://" },
+  sqlite: { path: ":memory:" },
 };
 
 const kinds: readonly Kind[] = [

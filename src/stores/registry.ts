@@ -7,9 +7,11 @@ import type { VectorStore } from "../domain/vector-store.ts";
 import type { PgliteLike } from "./postgres/embedded/pglite-client.ts";
 import type { PgPoolLike } from "./postgres/pg-client.ts";
 import { memoryRecordStore } from "./record/memory.ts";
+import { mongodbRecordStore } from "./record/mongodb.ts";
 import { sqliteRecordStore } from "./record/sqlite.ts";
 import { elasticsearchSessionStore } from "./session/elasticsearch.ts";
 import { memorySessionStore } from "./session/memory.ts";
+import { mongodbSessionStore } from "./session/mongodb.ts";
 import { postgresSessionStore } from "./session/postgres.ts";
 import { sqliteSessionStore } from "./session/sqlite.ts";
 import { chromaVectorStore } from "./vector/chroma.ts";
@@ -26,6 +28,7 @@ export const sessionStores = {
   memory: memorySessionStore,
   postgres: postgresSessionStore,
   sqlite: sqliteSessionStore,
+  mongodb: mongodbSessionStore,
   elasticsearch: elasticsearchSessionStore,
 };
 
@@ -43,6 +46,7 @@ export const vectorStores = {
 export const recordStores = {
   memory: memoryRecordStore,
   sqlite: sqliteRecordStore,
+  mongodb: mongodbRecordStore,
 };
 
 /** Archives of messages, by name. */

@@ -140,14 +140,11 @@ export function sessionStoreSuite(name: string, open: () => Promise<SessionStore
       await run(afterRestart.check, false);
     });
 
-    test.runIf(unreachable)(
-      "a server that cannot be reached is an error that says so, and an answer of health",
-      { timeout: timeoutMs },
-      async () => {
-        if (unreachable === undefined) return;
+    if (unreachable !== undefined) {
+      test("a server that cannot be reached is an error that says so, and an answer of health", { timeout: timeoutMs }, async () => {
         await run((fixture) => expectUnreachable(fixture, unreachable()), false);
-      },
-    );
+      });
+    }
 
     test("exceptions name tests of this suite", () => {
       const titles = new Set([...Object.values(groups), ...Object.values(always)].flat().map((promise) => promise.title));

@@ -30,6 +30,7 @@ const sessions: readonly Choice<SessionsOption>[] = [
   { name: "memory", option: () => ({ store: "memory" }) },
   { name: "sqlite", option: (pair) => ({ store: "sqlite", path: join(directory, `${pair}.db`) }) },
   { name: "embedded postgres", option: () => ({ store: "postgres", dataDir: join(directory, "pg") }) },
+  ...at("mongodb", "mongodb", (url, pair) => ({ store: "mongodb" as const, uri: url, database: `${mark}_${pair}` })),
   ...at("elasticsearch", "elasticsearch", (url, pair) => ({
     store: "elasticsearch" as const,
     hosts: [url],
