@@ -26,23 +26,30 @@ const turns = new Map<string, Promise<void>>();
 
 async function addPackages(root: string, release: string, packages: readonly string[]): Promise<void> {
   const receipt = `${root}.packages`;
-  const present = existsSync(receipt) ? readFileSync(receipt, "utf8").split(/\s+/) : undefined;
+  const present = existsSync(receipt) ? readFileSync(receipt, "utf8").trim().split(/\s+/) : undefined;
   const missing = packages.filter((name) => !present?.includes(name));
   if (present !== undefined && missing.length === 0) return;
   if (present === undefined) {
     // Nothing is ever mounted here for others to see (see `inside`), so an unfinished root can be removed safely.
     rmSync(root, { recursive: true, force: true });
     await run(["debootstrap", "--variant=minbase", `--include=${packages.join(",")}`, release, root]);
+    upToDate.add(root);
   } else {
     trustAsThisMachine(root);
     // An engine is started by us alone, and not by its installation.
     writeFileSync(join(root, "usr/sbin/policy-rc.d"), "#!/bin/sh\nexit 101\n", { mode: 0o755 });
-    const steps = 'apt-get update -q; apt-get install -y -q --no-install-recommends "$@"; apt-get clean';
-    await run(inside(root, "root", ["sh", "-euc", steps, "sh", ...missing]));
+    const aptGet = (...command: string[]) => run(inside(root, "root", ["apt-get", "-q", ...command]));
+    if (!upToDate.has(root)) await aptGet("update");
+    upToDate.add(root);
+    await aptGet("install", "-y", "--no-install-recommends", ...missing);
+    await aptGet("clean");
   }
   trustAsThisMachine(root);
-  writeFileSync(receipt, `${[...(present ?? []), ...missing].join(" ").trim()}\n`);
+  writeFileSync(receipt, `${[...(present ?? []), ...missing].join(" ")}\n`);
 }
+
+/** Roots whose lists of packages were fetched by this process. */
+const upToDate = new Set<string>();
 
 /** A machine behind a proxy may have certificates of its own: package clients inside the root need them too. */
 function trustAsThisMachine(root: string): void {
