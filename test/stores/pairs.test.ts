@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { MongoClient } from "mongodb";
 import { Pool } from "pg";
 import { afterAll, describe, expect, test } from "vitest";
 import { createMemory, type Memory, type SessionsOption, type VectorsOption } from "../../src/index.ts";
@@ -21,20 +22,20 @@ interface Choice<Option> {
   readonly option: (pair: string) => Option;
 }
 
-const at = <Option>(server: ServerName, name: string, option: (url: string, pair: string) => Option): Choice<Option>[] => {
+const at = <Option>(server: ServerName, name: string, option: (url: string) => Option): Choice<Option>[] => {
   const url = serverUrl(server);
-  return url === undefined ? [] : [{ name, option: (pair) => option(url, pair) }];
+  return url === undefined ? [] : [{ name, option: () => option(url) }];
 };
 
 const sessions: readonly Choice<SessionsOption>[] = [
   { name: "memory", option: () => ({ store: "memory" }) },
   { name: "sqlite", option: (pair) => ({ store: "sqlite", path: join(directory, `${pair}.db`) }) },
   { name: "embedded postgres", option: () => ({ store: "postgres", dataDir: join(directory, "pg") }) },
-  ...at("mongodb", "mongodb", (url, pair) => ({ store: "mongodb" as const, uri: url, database: `${mark}_${pair}` })),
-  ...at("elasticsearch", "elasticsearch", (url, pair) => ({
+  ...at("mongodb", "mongodb", (url) => ({ store: "mongodb" as const, uri: url, database: mark })),
+  ...at("elasticsearch", "elasticsearch", (url) => ({
     store: "elasticsearch" as const,
     hosts: [url],
-    indexPrefix: `${mark}-${pair}`,
+    indexPrefix: mark,
   })),
   ...at("postgres", "postgres", (url) => ({ store: "postgres" as const, url, schema: mark })),
 ];
@@ -43,17 +44,24 @@ const vectors: readonly Choice<VectorsOption>[] = [
   { name: "memory", option: () => ({ store: "memory" }) },
   { name: "sqlite", option: (pair) => ({ store: "sqlite", path: join(directory, `${pair}-vectors.db`) }) },
   ...at("postgres", "pgvector", (url) => ({ store: "pgvector" as const, url, schema: `${mark}_vectors` })),
-  ...at("qdrant", "qdrant", (url, pair) => ({ store: "qdrant" as const, url, collection: `${mark}-${pair}` })),
-  ...at("chroma", "chroma", (url, pair) => ({ store: "chroma" as const, url, collection: `${mark}-${pair}` })),
+  ...at("qdrant", "qdrant", (url) => ({ store: "qdrant" as const, url, collection: mark })),
+  ...at("chroma", "chroma", (url) => ({ store: "chroma" as const, url, collection: mark })),
 ];
 
 afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
-  const url = serverUrl("postgres");
-  if (url === undefined) return;
-  const pool = new Pool({ connectionString: url, max: 1 });
-  await pool.query(`DROP SCHEMA IF EXISTS ${mark}, ${mark}_vectors CASCADE`);
-  await pool.end();
+  const [postgres, mongodb, qdrant] = [serverUrl("postgres"), serverUrl("mongodb"), serverUrl("qdrant")];
+  if (postgres !== undefined) {
+    const pool = new Pool({ connectionString: postgres, max: 1 });
+    await pool.query(`DROP SCHEMA IF EXISTS ${mark}, ${mark}_vectors CASCADE`);
+    await pool.end();
+  }
+  if (mongodb !== undefined) {
+    const client = new MongoClient(mongodb);
+    await client.db(mark).dropDatabase();
+    await client.close();
+  }
+  if (qdrant !== undefined) await fetch(`${qdrant}/collections/${mark}`, { method: "DELETE" });
 });
 
 const made = randomVectors(rows, dimensions, 5);
