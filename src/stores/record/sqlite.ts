@@ -7,7 +7,7 @@ import { countRecords, eraseRecords, getRecords, listRecords, searchRecords, wri
 export interface SqliteRecordStoreOptions extends SqliteFileOptions {}
 
 /** Records and their words in an SQLite file: that of the conversations, or one of its own. Needs no package. */
-export function sqliteRecordStore(options: SqliteRecordStoreOptions): RecordStore {
+export function sqliteRecordStore(options: SqliteRecordStoreOptions = {}): RecordStore {
   const file = sqliteFile(options, recordSchema);
   return {
     name: "sqlite",

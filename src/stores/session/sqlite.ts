@@ -30,7 +30,7 @@ import { readWindow, type WindowReader } from "../windows.ts";
 export interface SqliteSessionStoreOptions extends SqliteFileOptions {}
 
 /** Conversations, messages and their words in one SQLite file, which several processes may open. Needs no package. */
-export function sqliteSessionStore(options: SqliteSessionStoreOptions): SessionStore & { readonly outbox: Outbox } {
+export function sqliteSessionStore(options: SqliteSessionStoreOptions = {}): SessionStore & { readonly outbox: Outbox } {
   const file = sqliteFile(options, sessionSchema);
   return {
     name: "sqlite",

@@ -8,7 +8,10 @@ import { loadSqlite } from "../../internal/load-sqlite.ts";
 import { once } from "../../internal/once.ts";
 
 export interface SqliteFileOptions {
-  /** The database file, made when it is missing, with its directory; several processes may open it. `":memory:"` keeps nothing. */
+  /**
+   * The database file, made when it is missing, with its directory; several stores and processes may share it.
+   * `":memory:"` keeps nothing. @default "./unforget.sqlite"
+   */
   readonly path?: string | undefined;
   /** A `DatabaseSync` of yours. It is lent: `close` leaves it open, and its settings are left alone. */
   readonly database?: SqliteDatabaseLike | undefined;
@@ -70,9 +73,10 @@ const longestPauseMs = 20;
 
 /** A file as several stores, and several processes, use it. Nothing is opened before the first call. */
 export function sqliteFile(options: SqliteFileOptions, schema: SqliteSchema): SqliteFile {
-  const { path = "", database: lent, tablePrefix = "", busyTimeoutMs = 10_000 } = options;
-  if ((lent === undefined) === (path === ""))
-    throw new InvalidArgumentError("path", "is needed, or a database in its place: give one of the two");
+  const { path = "./unforget.sqlite", database: lent, tablePrefix = "", busyTimeoutMs = 10_000 } = options;
+  if (path === "") throw new InvalidArgumentError("path", "names no file: give the path of a database file, or leave it out");
+  if (lent !== undefined && options.path !== undefined)
+    throw new InvalidArgumentError("path", "names a second database: give path or database");
   const tables = tableNames(tablePrefix);
   const statements = new Map<string, SqliteStatementLike>();
   let handle: SqliteDatabaseLike | undefined;

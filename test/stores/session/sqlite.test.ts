@@ -79,7 +79,7 @@ describe("the sqlite session store", () => {
   });
 
   test("refuses options that name no file or two, and a prefix that is no identifier", () => {
-    expect(() => sqliteSessionStore({})).toThrow("[path]");
+    expect(() => sqliteSessionStore({ path: "" })).toThrow("[path]");
     expect(() => sqliteSessionStore({ path: "x", database: new DatabaseSync(":memory:") })).toThrow("[path]");
     expect(() => sqliteSessionStore({ path: "x", tablePrefix: 'a"b' })).toThrow("[tablePrefix]");
   });
