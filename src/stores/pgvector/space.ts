@@ -118,6 +118,12 @@ ON CONFLICT (one) DO UPDATE SET model = EXCLUDED.model, dimensions = EXCLUDED.di
   });
 }
 
+/** Another process may have chosen another model since, while there were no vectors. */
+export async function refuseOther(database: VectorDatabase, wanted: EmbeddingSpace, signal: AbortSignal | undefined): Promise<void> {
+  const held = await heldSpace(database, database.client, signal);
+  if (held !== undefined && !isSame(held, wanted, database.layout)) refuse(held, wanted, database.layout);
+}
+
 function refuse(held: SpaceRow, wanted: EmbeddingSpace, layout: Layout): never {
   if (held.model === wanted.model && held.dimensions === wanted.dimensions) {
     throw new BackendError(

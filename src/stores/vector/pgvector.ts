@@ -5,7 +5,7 @@ import type { VectorEntry, VectorSelection, VectorStore } from "../../domain/vec
 import { once } from "../../internal/once.ts";
 import { type Layout, type PgvectorIndex, type PgvectorMetric, type PgvectorType, tableNames } from "../pgvector/layout.ts";
 import { nearest, type QueryMemory, scopeConditions } from "../pgvector/query.ts";
-import { isTableGone, maintainIndex, useSpace, type VectorDatabase, type VectorSpace } from "../pgvector/space.ts";
+import { isTableGone, maintainIndex, refuseOther, useSpace, type VectorDatabase, type VectorSpace } from "../pgvector/space.ts";
 import { fromEpochMs, Parameters } from "../postgres/database.ts";
 import { embeddedClient } from "../postgres/embedded/embedded-client.ts";
 import { type PgliteLike, pgliteClient } from "../postgres/embedded/pglite-client.ts";
@@ -129,7 +129,8 @@ export function pgvectorVectorStore(options: PgvectorVectorStoreOptions = {}): V
       run("upsert", signal, async (opened) => {
         for (const { vector } of entries) current(vector);
         const rows = lastOfEachKey(entries);
-        for (let start = 0; start < rows.length; start += batchSize) await upsert(opened, rows.slice(start, start + batchSize), signal);
+        for (let start = 0; start < rows.length; start += batchSize)
+          await upsert(opened, current(), rows.slice(start, start + batchSize), signal);
       }),
 
     query: (query, signal) => run("query", signal, (opened) => nearest(opened, current(query.vector), memory, query, exactRows, signal)),
@@ -178,7 +179,12 @@ function lastOfEachKey(entries: readonly VectorEntry[]): VectorEntry[] {
   return [...last].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, entry]) => entry);
 }
 
-async function upsert(database: VectorDatabase, entries: readonly VectorEntry[], signal: AbortSignal | undefined): Promise<void> {
+async function upsert(
+  database: VectorDatabase,
+  space: VectorSpace,
+  entries: readonly VectorEntry[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const { client, tables, installation } = database;
   const of = (field: (entry: VectorEntry) => string | number | null) => entries.map(field);
   const vectors = encodeVectorArray(
@@ -189,6 +195,7 @@ async function upsert(database: VectorDatabase, entries: readonly VectorEntry[],
 SELECT tenant, user_id, conversation_id, message_id, resource_id, role, seq, ${fromEpochMs("created_at")}, importance, revision, metadata::jsonb, embedding
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::float8[], $9::real[], $10::text[], $11::text[], $12::${installation.vectorSchema}.vector[])
   AS given (tenant, user_id, conversation_id, message_id, resource_id, role, seq, created_at, importance, revision, metadata, embedding)
+WHERE EXISTS (SELECT FROM ${tables.space} WHERE model = $13 AND dimensions = $14)
 ON CONFLICT (tenant, user_id, conversation_id, message_id) DO UPDATE SET resource_id = EXCLUDED.resource_id, role = EXCLUDED.role, seq = EXCLUDED.seq,
   created_at = EXCLUDED.created_at, importance = EXCLUDED.importance, revision = EXCLUDED.revision, metadata = EXCLUDED.metadata, embedding = EXCLUDED.embedding`;
   const values = [
@@ -204,8 +211,11 @@ ON CONFLICT (tenant, user_id, conversation_id, message_id) DO UPDATE SET resourc
     of((entry) => entry.revision),
     of((entry) => filterableMetadata(JSON.stringify(entry.metadata))),
     vectors,
+    space.model,
+    space.dimensions,
   ];
-  await client.query({ text, values, signal });
+  const { rowCount } = await client.query({ text, values, signal });
+  if (rowCount === 0) await refuseOther(database, space, signal);
 }
 
 async function remove(database: VectorDatabase, selection: VectorSelection, signal: AbortSignal | undefined): Promise<void> {

@@ -170,7 +170,12 @@ export function sqliteVectorStore(options: SqliteVectorStoreOptions = {}): Vecto
       for (let start = 0; start < entries.length; start += batchSize) {
         if (start > 0) await nextTurn();
         const batch = entries.slice(start, start + batchSize);
-        await run("upsert", signal, (opened) => inTransaction(opened, () => upsert(opened, names, batch)));
+        await run("upsert", signal, (opened) =>
+          inTransaction(opened, () => {
+            if (space !== undefined) checkHeld(heldSpace(opened, names), space);
+            upsert(opened, names, batch);
+          }),
+        );
       }
     },
 
@@ -276,16 +281,9 @@ function useSpace(database: SqliteDatabaseLike, names: Names, wanted: EmbeddingS
       `a vector of ${wanted.dimensions} dimensions cannot be stored: sqlite-vec holds 1 to ${mostDimensions}`,
     );
   inTransaction(database, () => {
-    const [held] = database.prepare(`SELECT model, dimensions FROM ${names.space}`).all() as EmbeddingSpace[];
+    const held = heldSpace(database, names);
     if (held?.model === wanted.model && held.dimensions === wanted.dimensions) return;
-    if (held !== undefined && database.prepare(`SELECT 1 FROM ${names.rows} LIMIT 1`).all().length > 0) {
-      throw new DimensionMismatchError(
-        held.dimensions,
-        wanted.dimensions,
-        held.model,
-        `[sqlite] the file holds vectors of "${held.model}" (${held.dimensions} dimensions), and "${wanted.model}" (${wanted.dimensions}) cannot be compared with them: use the model it has, or another path or tablePrefix for the new one`,
-      );
-    }
+    if (database.prepare(`SELECT 1 FROM ${names.rows} LIMIT 1`).all().length > 0) checkHeld(held, wanted);
     database.exec(`DROP TABLE IF EXISTS ${names.vectors};
 CREATE VIRTUAL TABLE ${names.vectors} USING vec0(
   id INTEGER PRIMARY KEY, tenant TEXT PARTITION KEY, user_id TEXT PARTITION KEY,
@@ -294,6 +292,21 @@ CREATE VIRTUAL TABLE ${names.vectors} USING vec0(
       .prepare(`INSERT OR REPLACE INTO ${names.space} (one, model, dimensions) VALUES (1, ?, ?)`)
       .run(wanted.model, BigInt(wanted.dimensions));
   });
+}
+
+function heldSpace(database: SqliteDatabaseLike, names: Names): EmbeddingSpace | undefined {
+  return database.prepare(`SELECT model, dimensions FROM ${names.space}`).all()[0] as EmbeddingSpace | undefined;
+}
+
+/** Another process may have chosen another model since, while there were no vectors. */
+function checkHeld(held: EmbeddingSpace | undefined, wanted: EmbeddingSpace): void {
+  if (held === undefined || (held.model === wanted.model && held.dimensions === wanted.dimensions)) return;
+  throw new DimensionMismatchError(
+    held.dimensions,
+    wanted.dimensions,
+    held.model,
+    `[sqlite] the file holds vectors of "${held.model}" (${held.dimensions} dimensions), and "${wanted.model}" (${wanted.dimensions}) cannot be compared with them: use the model it has, or another path or tablePrefix for the new one`,
+  );
 }
 
 function upsert(database: SqliteDatabaseLike, names: Names, entries: readonly VectorEntry[]): void {

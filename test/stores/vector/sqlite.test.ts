@@ -58,6 +58,18 @@ describe("the sqlite vector store", () => {
     await stores[1]?.useSpace({ model: "b", dimensions: 8 });
   });
 
+  test("writes no vectors of the older model when another process chose another one meanwhile", async () => {
+    const { path, remove } = directory();
+    const [first, second] = [1, 2].map(() => sqliteVectorStore({ path: join(path, "memory.sqlite") }));
+    onTestFinished(async () => {
+      await Promise.all([first?.close(), second?.close()]);
+      await remove();
+    });
+    await first?.useSpace({ model: "a", dimensions: 2 });
+    await second?.useSpace({ model: "b", dimensions: 2 });
+    await expect(first?.upsert([entry(Float32Array.of(1, 2))])).rejects.toMatchObject({ code: "dimension_mismatch", model: "b" });
+  });
+
   test("takes part in a transaction of the lender's, and leaves it to the lender", async () => {
     const database = new DatabaseSync(":memory:", { allowExtension: true });
     onTestFinished(() => database.close());
