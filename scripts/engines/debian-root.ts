@@ -28,30 +28,28 @@ async function addPackages(root: string, release: string, packages: readonly str
   const receipt = `${root}.packages`;
   const present = existsSync(receipt) ? readFileSync(receipt, "utf8").trim().split(/\s+/) : undefined;
   const missing = packages.filter((name) => !present?.includes(name));
-  if (present !== undefined && missing.length === 0) return;
+  if (missing.length === 0) return;
   if (present === undefined) {
     // Nothing is ever mounted here for others to see (see `inside`), so an unfinished root can be removed safely.
     rmSync(root, { recursive: true, force: true });
-    await run(["debootstrap", "--variant=minbase", `--include=${packages.join(",")}`, release, root]);
-    upToDate.add(root);
-  } else {
-    trustAsThisMachine(root);
+    await run(["debootstrap", "--variant=minbase", release, root]);
     // An engine is started by us alone, and not by its installation.
     writeFileSync(join(root, "usr/sbin/policy-rc.d"), "#!/bin/sh\nexit 101\n", { mode: 0o755 });
-    const aptGet = (...command: string[]) => run(inside(root, "root", ["apt-get", "-q", ...command]));
-    if (!upToDate.has(root)) await aptGet("update");
     upToDate.add(root);
-    await aptGet("install", "-y", "--no-install-recommends", ...missing);
-    await aptGet("clean");
   }
   trustAsThisMachine(root);
+  const aptGet = (...command: string[]) => run(inside(root, "root", ["apt-get", "-q", ...command]));
+  if (!upToDate.has(root)) await aptGet("update");
+  upToDate.add(root);
+  await aptGet("install", "-y", "--no-install-recommends", ...missing);
+  await aptGet("clean");
   writeFileSync(receipt, `${[...(present ?? []), ...missing].join(" ")}\n`);
 }
 
 /** Roots whose lists of packages were fetched by this process. */
 const upToDate = new Set<string>();
 
-/** A machine behind a proxy may have certificates of its own: package clients inside the root need them too. */
+/** A machine behind a proxy may have certificates of its own: package clients inside the root need them too, Java's from its installation on. */
 function trustAsThisMachine(root: string): void {
   for (const path of ["etc/ssl/certs/ca-certificates.crt", "usr/local/share/ca-certificates"]) {
     if (existsSync(`/${path}`)) cpSync(`/${path}`, join(root, path), { recursive: true });

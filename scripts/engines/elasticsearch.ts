@@ -1,5 +1,5 @@
 // Elasticsearch from the jars of its server on Maven Central. Of the distribution's modules only the network is there: what is
-// missing is most of all scripts (painless), the analyzers of single languages, update by query, ES|QL and the licensed parts.
+// missing, apart from what StandIns.java does, is most of all scripts (painless), update by query, ES|QL and the licensed parts.
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { debianRoot, inside } from "./debian-root.ts";
