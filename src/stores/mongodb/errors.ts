@@ -5,6 +5,14 @@ interface MongoFailure {
   readonly name?: string;
   readonly code?: number | string;
   readonly codeName?: string;
+  /** Of a bulk write: what it failed by, when that was no answer of the server. */
+  readonly errorResponse?: unknown;
+}
+
+function failureOf(error: unknown): MongoFailure {
+  const failure = (error ?? {}) as MongoFailure;
+  const { errorResponse } = failure;
+  return failure.name === "MongoBulkWriteError" && errorResponse instanceof Error ? failureOf(errorResponse) : failure;
 }
 
 const duplicateKey = 11_000;
@@ -13,12 +21,12 @@ const transactionAborted = 251;
 
 /** Whether a document of this key is there already. */
 export function isDuplicateKey(error: unknown): boolean {
-  return (error as MongoFailure | undefined)?.code === duplicateKey;
+  return failureOf(error).code === duplicateKey;
 }
 
 /** Whether somebody else wrote in the same moment: it is to be looked at again. */
 export function isCollision(error: unknown): boolean {
-  const code = (error as MongoFailure | undefined)?.code;
+  const { code } = failureOf(error);
   return code === duplicateKey || code === writeConflict || code === transactionAborted;
 }
 
@@ -27,14 +35,20 @@ const unreachable =
 /** The server is stopping, or another member of the set took over. */
 const stopping: ReadonlySet<unknown> = new Set([6, 7, 89, 91, 189, 10_107, 11_600, 11_602, 13_435, 13_436]);
 
+/** Whether the server was lost, so that a call to clean up would only wait for it. */
+export function isUnreachable(error: unknown): boolean {
+  const { name = "", code } = failureOf(error);
+  return unreachable.test(name) || stopping.has(code);
+}
+
 /** Turns what the driver threw into the error a caller can act on. */
 function toMemoryError(error: unknown, operation: string): unknown {
-  const { name = "", code, codeName } = (error ?? {}) as MongoFailure;
+  const { name = "", code, codeName } = failureOf(error);
   const fail = (kind: BackendError["code"], message: string, retryable = false) =>
     new BackendError("mongodb", operation, message, { code: kind as "backend_error", cause: error, retryable });
   if (name === "MongoServerSelectionError")
     return fail("backend_unavailable", "the server could not be reached: check that it runs, and its host, port and firewall", true);
-  if (unreachable.test(name) || stopping.has(code))
+  if (isUnreachable(error))
     return fail("backend_unavailable", `the connection was lost during ${operation}: the call can be repeated`, true);
   if (code === 18) return fail("backend_denied", "the server refused the login: check user, password and authSource");
   if (code === 13) return fail("backend_denied", `this user may not do it (${operation}): give it the role readWrite on the database`);

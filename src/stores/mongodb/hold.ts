@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { BackendError } from "../../domain/errors.ts";
 import { asUnit, type UnitOptions } from "./connection.ts";
 import { type ConversationDocument, toUpdate } from "./documents.ts";
-import { isCollision } from "./errors.ts";
+import { isCollision, isUnreachable } from "./errors.ts";
 import { isLive, type SessionDatabase } from "./session-database.ts";
 
 /*
@@ -81,7 +81,10 @@ async function holdOnce<Value>(
     return { value: await work({ token, conversations, ...unit }) };
   } catch (error) {
     // A transaction takes all of it back by itself.
-    if (unit.session === undefined) await recover(database, keys, token, unit).catch(() => {});
+    if (unit.session === undefined) {
+      const recovered = recover(database, keys, token, unit).catch(() => {});
+      if (!isUnreachable(error)) await recovered;
+    }
     throw error;
   }
 }

@@ -78,7 +78,8 @@ async function take(
   const taken: Record<string, unknown>[] = [];
   for (let round = 0; round < leaseRounds && taken.length < limit; round++) {
     const now = new Date();
-    const isDue = { [dueAt]: { $lte: now } };
+    // `$exists` is said for the sake of planners that do not conclude it, and would not use the index.
+    const isDue = { [dueAt]: { $exists: true, $lte: now } };
     const due = failed ? { $or: [isDue, { [`${field}error`]: { $exists: true } }] } : isDue;
     const wanted = limit - taken.length;
     const found = await collection.find(due, { sort: { [dueAt]: 1 }, limit: wanted, projection: { _id: 1 } }).toArray();

@@ -10,7 +10,7 @@ import { inScope, type SessionDatabase } from "./session-database.ts";
 /** Words of a question beyond these do not search. */
 const mostWords = 32;
 const longestWord = 256;
-/** Of each word so many matches are looked at, and counted beyond. */
+/** Of each word so many matches are looked at; beyond, they are counted. */
 const leastDepth = 500;
 const mostCounted = 100_000;
 
@@ -57,11 +57,21 @@ export async function rankByWords<Document extends { readonly _id: string }>(
   return best.slice(0, limit);
 }
 
+/** The best documents that have a word, and how many have it, in one pass. */
 async function findWord<Document>(collection: MongoCollectionLike, filter: object, projection: object, depth: number) {
-  const score = { $meta: "textScore" };
-  const stages = [{ $match: filter }, { $project: { ...projection, score } }, { $sort: { score: -1, _id: 1 } }, { $limit: depth }];
-  const documents = (await collection.aggregate(stages).toArray()) as unknown as (Document & { readonly score: number })[];
-  return { documents, count: documents.length < depth ? documents.length : await collection.countDocuments(filter) };
+  const best = [{ $sort: { score: -1, _id: 1 } }, { $limit: depth }];
+  const [found] = await collection
+    .aggregate([
+      { $match: filter },
+      { $project: { ...projection, score: { $meta: "textScore" } } },
+      { $facet: { documents: best, counts: [{ $count: "count" }] } },
+    ])
+    .toArray();
+  const { documents = [], counts = [] } = (found ?? {}) as {
+    readonly documents?: readonly (Document & { readonly score: number })[];
+    readonly counts?: readonly { readonly count: number }[];
+  };
+  return { documents, count: counts[0]?.count ?? 0 };
 }
 
 const needed = { userId: 1, conversation: 1, conversationId: 1, id: 1, seq: 1, createdAt: 1, importance: 1 };
