@@ -17,7 +17,8 @@ export const elasticsearch: Engine = {
   variable: "UNFORGET_TEST_ELASTICSEARCH_URL",
   async start(directory) {
     const root = await debianRoot(directory, "trixie", ["openjdk-25-jdk-headless", "maven"]);
-    await install(root);
+    // What a running server loads from is left alone.
+    if (this.running(directory) === undefined) await install(root);
     const transportPort = await freePort();
     const port = await startServer({
       root,
