@@ -1,6 +1,16 @@
 import { InvalidArgumentError } from "../../domain/errors.ts";
 
-const tables = ["conversations", "conversation_owners", "messages", "search", "outbox", "removals", "spaces", "migrations"] as const;
+const tables = [
+  "conversations",
+  "conversation_owners",
+  "messages",
+  "search",
+  "outbox",
+  "removals",
+  "spaces",
+  "records",
+  "migrations",
+] as const;
 type Table = (typeof tables)[number];
 
 /** Quoted, schema-qualified names of everything this library touches in a database. */
