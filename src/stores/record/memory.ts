@@ -19,7 +19,10 @@ export type MemoryRecordStoreOptions = Readonly<Record<never, never>>;
 
 /** Records in this process: for tests, and for what may be lost with it. */
 export function memoryRecordStore(_options: MemoryRecordStoreOptions = {}): RecordStore {
+  /** By tenant and name. */
   const tenants = new Map<string, Map<string, Held>>();
+  /** Which record has a key; it may have expired since. */
+  const holders = new Map<string, Held>();
   let isClosed = false;
 
   /** Every method begins here: a promise that rejects, never a throw. */
@@ -29,16 +32,62 @@ export function memoryRecordStore(_options: MemoryRecordStoreOptions = {}): Reco
     return work();
   }
 
-  /** What is there now: the expired are dropped on the way. */
-  function present(tenant: string): Map<string, Held> {
-    const rows = tenants.get(tenant) ?? new Map<string, Held>();
-    const now = Date.now();
-    for (const [key, { record }] of rows) if (record.expiresAt !== undefined && record.expiresAt.getTime() <= now) rows.delete(key);
-    return rows;
+  /** What is there now: an expired record is dropped when it is met. */
+  function find(tenant: string, name: RecordName): Held | undefined {
+    const held = tenants.get(tenant)?.get(keyOf(name));
+    if (held === undefined || isThere(held)) return held;
+    drop(held);
+    return undefined;
   }
 
-  const matching = (scope: StoreScope, conditions: RecordConditions): Held[] =>
-    [...present(scope.tenant).values()].filter((held) => isInScope(held.record, scope) && matches(held, conditions));
+  function drop(held: Held): void {
+    const { record } = held;
+    const rows = tenants.get(record.tenant);
+    if (rows?.get(keyOf(record)) === held) rows.delete(keyOf(record));
+    if (rows?.size === 0) tenants.delete(record.tenant);
+    const place = keyPlace(record);
+    if (place !== undefined && holders.get(place) === held) holders.delete(place);
+  }
+
+  function hold(held: Held): void {
+    const { record } = held;
+    const rows = tenants.get(record.tenant) ?? new Map<string, Held>();
+    tenants.set(record.tenant, rows.set(keyOf(record), held));
+    const place = keyPlace(record);
+    if (place !== undefined) holders.set(place, held);
+  }
+
+  function write(operations: readonly RecordOperation[]): (StoredRecord | undefined)[] {
+    const changes = new Map<string, Change>();
+    const answers = operations.map((operation) => {
+      const target = targetOf(operation);
+      const key = JSON.stringify([target.tenant, keyOf(target)]);
+      const change = changes.get(key) ?? { before: find(target.tenant, target), after: find(target.tenant, target) };
+      checkVersion(target.id, change.after?.record.version ?? 0, operation.ifVersion);
+      const after = "put" in operation ? copyIn(operation.put, (change.after?.record.version ?? 0) + 1) : undefined;
+      changes.set(key, { before: change.before, after });
+      return after ?? change.after;
+    });
+    const all = [...changes.values()];
+    const freed = new Set(all.map(({ before }) => before));
+    const claimed = new Set<string>();
+    for (const { after } of all) {
+      const place = after && keyPlace(after.record);
+      if (after === undefined || place === undefined) continue;
+      const holder = holders.get(place);
+      if (claimed.has(place) || (holder !== undefined && isThere(holder) && !freed.has(holder))) throw keyTaken(after.record.id);
+      claimed.add(place);
+    }
+    for (const { before } of all) if (before !== undefined) drop(before);
+    for (const { after } of all) if (after !== undefined) hold(after);
+    return answers.map((held) => held && copyOut(held));
+  }
+
+  function matching(scope: StoreScope, conditions: RecordConditions): Held[] {
+    const rows = [...(tenants.get(scope.tenant)?.values() ?? [])];
+    for (const held of rows) if (!isThere(held)) drop(held);
+    return rows.filter((held) => isThere(held) && isInScope(held.record, scope) && matches(held, conditions));
+  }
 
   return {
     name: "memory",
@@ -47,6 +96,7 @@ export function memoryRecordStore(_options: MemoryRecordStoreOptions = {}): Reco
     async close() {
       isClosed = true;
       tenants.clear();
+      holders.clear();
     },
     health: async () => ({
       ok: !isClosed,
@@ -56,31 +106,20 @@ export function memoryRecordStore(_options: MemoryRecordStoreOptions = {}): Reco
       problem: isClosed ? "[memory] the store was closed: make a new one" : undefined,
     }),
 
-    write: (operations, signal) =>
-      during("write", signal, () => {
-        const names = new Set(operations.map((operation) => targetOf(operation).tenant));
-        const changed = new Map([...names].map((tenant) => [tenant, new Map(present(tenant))]));
-        const answers = operations.map((operation) => apply(changed.get(targetOf(operation).tenant) as Map<string, Held>, operation));
-        for (const operation of operations) if ("put" in operation) checkKey(changed, operation.put);
-        for (const [tenant, rows] of changed) tenants.set(tenant, rows);
-        return answers.map((held) => held && copyOut(held));
-      }),
+    write: (operations, signal) => during("write", signal, () => write(operations)),
     get: (tenant, names, signal) =>
-      during("get", signal, () => {
-        const rows = present(tenant);
-        return names.map((name) => {
-          const held = rows.get(keyOf(name));
+      during("get", signal, () =>
+        names.map((name) => {
+          const held = find(tenant, name);
           return held && copyOut(held);
-        });
-      }),
+        }),
+      ),
     list: (scope, query, signal) => during("list", signal, () => page(matching(scope, query), query)),
     count: (scope, conditions, signal) => during("count", signal, () => matching(scope, conditions).length),
     erase: (scope, signal) =>
       during("erase", signal, () => {
         const gone = matching(scope, {});
-        const rows = tenants.get(scope.tenant);
-        for (const { record } of gone) rows?.delete(keyOf(record));
-        if (rows?.size === 0) tenants.delete(scope.tenant);
+        for (const held of gone) drop(held);
         return gone.length;
       }),
   };
@@ -119,36 +158,27 @@ function copyOut({ record, dataJson }: Held): StoredRecord {
   return { ...copyDates(record), updatedAt: new Date(record.updatedAt), data: JSON.parse(dataJson) };
 }
 
-/** Does one operation on the rows of its tenant; answers what was stored, or deleted. */
-function apply(rows: Map<string, Held>, operation: RecordOperation): Held | undefined {
-  const target = targetOf(operation);
-  const key = keyOf(target);
-  const before = rows.get(key);
-  const version = before?.record.version ?? 0;
-  if (operation.ifVersion !== undefined && operation.ifVersion !== version) {
-    throw new ConflictError(target.id, `[record] "${target.id}" is not of the version expected: read it again`, {
-      expected: String(operation.ifVersion),
-      actual: String(version),
-    });
-  }
-  if ("delete" in operation) {
-    rows.delete(key);
-    return before;
-  }
-  const after = copyIn(operation.put, version + 1);
-  rows.set(key, after);
-  return after;
+/** What a write makes of one record. */
+interface Change {
+  readonly before: Held | undefined;
+  readonly after: Held | undefined;
 }
 
-function checkKey(changed: ReadonlyMap<string, ReadonlyMap<string, Held>>, { tenant, userId, type, key }: NewRecord): void {
-  if (key === undefined) return;
-  const holders = [...(changed.get(tenant)?.values() ?? [])].filter(
-    ({ record }) => record.key === key && record.userId === userId && record.type === type,
-  );
-  const [, second] = holders;
-  if (second !== undefined)
-    throw new ConflictError(second.record.id, `[record] the key of "${second.record.id}" is taken: choose another, or change its holder`);
+const isThere = ({ record: { expiresAt } }: Held) => expiresAt === undefined || expiresAt.getTime() > Date.now();
+
+/** Where a record's key is unique. */
+const keyPlace = ({ tenant, userId, type, key }: Held["record"]) =>
+  key === undefined ? undefined : JSON.stringify([tenant, userId, type, key]);
+
+function checkVersion(id: string, actual: number, expected: number | undefined): void {
+  if (expected === undefined || expected === actual) return;
+  throw new ConflictError(id, `[record] "${id}" is not of the version expected: read it again`, {
+    expected: String(expected),
+    actual: String(actual),
+  });
 }
+
+const keyTaken = (id: string) => new ConflictError(id, `[record] the key of "${id}" is taken: choose another, or change its holder`);
 
 function isInScope(record: Held["record"], { userId, resourceId }: StoreScope): boolean {
   return (userId === undefined || record.userId === userId) && (resourceId === undefined || record.resourceId === resourceId);
