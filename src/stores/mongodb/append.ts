@@ -46,7 +46,8 @@ function toWish(database: SessionDatabase, key: string, group: readonly AppendRe
   const creating = group.find((request) => request.createConversation);
   return {
     key,
-    condition: { userId: { $in: [...new Set(group.map((request) => request.userId))] } },
+    users: [...new Set(group.map((request) => request.userId))],
+    resourceId: undefined,
     create: creating && (() => newConversation(database, key, creating)),
   };
 }

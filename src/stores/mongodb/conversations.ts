@@ -30,7 +30,7 @@ export async function createConversation(database: SessionDatabase, conversation
     nextSeq: 1,
     ...expiryOf(database),
   };
-  const isMade = await holding(database, [{ key, condition: { _id: "" }, create: () => document }], async (hold) => {
+  const isMade = await holding(database, [{ key, users: [], resourceId: undefined, create: () => document }], async (hold) => {
     if (!hold.conversations.has(key)) return false;
     const options = hold.session === undefined ? {} : { session: hold.session };
     const update = { $set: { isVisible: true }, $unset: { writing: "" } };

@@ -1,9 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { StoreScope } from "../../domain/session-store.ts";
 import { batchesOf } from "../../internal/batches.ts";
-import { isConversation } from "./conversations.ts";
 import { type ConversationDocument, documentId } from "./documents.ts";
-import { type Hold, holding } from "./hold.ts";
+import { type Hold, holding, wishIn } from "./hold.ts";
 import { isAdopted, type RemovalDocument } from "./outbox.ts";
 import { inScope, type SessionDatabase } from "./session-database.ts";
 
@@ -15,8 +14,7 @@ const erasedAtOnce = 100;
 const brokenOffMs = 60_000;
 
 export async function deleteConversation(database: SessionDatabase, scope: StoreScope, id: string): Promise<boolean> {
-  const wish = { key: documentId(scope.tenant, id), condition: isConversation(database, scope, id), create: undefined };
-  return holding(database, [wish], async (hold) => {
+  return holding(database, [wishIn(scope, documentId(scope.tenant, id))], async (hold) => {
     await removeHeld(database, hold);
     return hold.conversations.size > 0;
   });
@@ -29,8 +27,7 @@ export async function deleteMessages(
   messageIds: readonly string[] | undefined,
 ): Promise<number | undefined> {
   const key = documentId(scope.tenant, conversationId);
-  const wish = { key, condition: isConversation(database, scope, conversationId), create: undefined };
-  return holding(database, [wish], async (hold) => {
+  return holding(database, [wishIn(scope, key)], async (hold) => {
     if (!hold.conversations.has(key)) return undefined;
     let deleted = 0;
     if (messageIds === undefined) deleted = await removeMessages(database, hold, { conversation: key });
@@ -52,7 +49,7 @@ export async function erase(
     const options = { projection: { _id: 1 }, limit: erasedAtOnce };
     const found = await database.conversations.find({ ...inScope(scope), isVisible: true }, options).toArray();
     if (found.length === 0) break;
-    const wishes = found.map(({ _id }) => ({ key: String(_id), condition: inScope(scope), create: undefined }));
+    const wishes = found.map(({ _id }) => wishIn(scope, String(_id)));
     await holding(database, wishes, async (hold) => {
       const messages = await removeHeld(database, hold);
       return { conversations: hold.conversations.size, messages };

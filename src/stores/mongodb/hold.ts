@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { BackendError } from "../../domain/errors.ts";
+import type { StoreScope } from "../../domain/session-store.ts";
 import { asUnit, type UnitOptions } from "./connection.ts";
 import { type ConversationDocument, toUpdate } from "./documents.ts";
 import { isCollision, isUnreachable } from "./errors.ts";
@@ -18,8 +19,9 @@ const longestWaitMs = 45_000;
 
 export interface Wish {
   readonly key: string;
-  /** What the conversation must fulfil; one that does not is nobody's business here. */
-  readonly condition: object;
+  /** Whose it must be; undefined: anybody's. One of others is nobody's business here. */
+  readonly users: readonly string[] | undefined;
+  readonly resourceId: string | undefined;
   /** Made when there is none; undefined: it may not be. */
   readonly create: (() => Omit<ConversationDocument, "isVisible" | "writing">) | undefined;
 }
@@ -29,6 +31,19 @@ export interface Hold extends UnitOptions {
   readonly token: string;
   /** By key; what was wished for and is not here may not be had. `isVisible` is false in those that are being made. */
   readonly conversations: ReadonlyMap<string, ConversationDocument>;
+}
+
+/** A wish for one conversation of a scope. */
+export function wishIn(scope: StoreScope, key: string): Wish {
+  return { key, users: scope.userId === undefined ? undefined : [scope.userId], resourceId: scope.resourceId, create: undefined };
+}
+
+function conditionOf({ users, resourceId }: Wish): object {
+  return { ...(users === undefined ? {} : { userId: { $in: users } }), ...(resourceId === undefined ? {} : { resourceId }) };
+}
+
+function isAllowed({ users, resourceId }: Wish, document: ConversationDocument): boolean {
+  return (users === undefined || users.includes(document.userId)) && (resourceId === undefined || resourceId === document.resourceId);
 }
 
 /**
@@ -82,7 +97,7 @@ async function holdOnce<Value>(
   } catch (error) {
     // A transaction takes all of it back by itself.
     if (unit.session === undefined) {
-      const recovered = recover(database, keys, token, unit).catch(() => {});
+      const recovered = recover(database, keys, token).catch(() => {});
       if (!isUnreachable(error)) await recovered;
     }
     throw error;
@@ -99,8 +114,11 @@ async function take(
   const { conversations } = database;
   const writing = { token, until: new Date(Date.now() + holdMs) };
   await conversations.bulkWrite(
-    wishes.map(({ key, condition }) => ({
-      updateOne: { filter: { _id: key, ...condition, ...isLive(database), writing: { $exists: false } }, update: { $set: { writing } } },
+    wishes.map((wish) => ({
+      updateOne: {
+        filter: { _id: wish.key, ...conditionOf(wish), ...isLive(database), writing: { $exists: false } },
+        update: { $set: { writing } },
+      },
     })),
     { ordered: false, ...unit },
   );
@@ -108,12 +126,13 @@ async function take(
   const documents = (await conversations.find(filter, unit).toArray()) as unknown as ConversationDocument[];
   const taken = new Map(documents.map((document) => [document._id, document]));
   const made: ConversationDocument[] = [];
-  for (const { key, create } of wishes) {
+  for (const wish of wishes) {
+    const { key, create } = wish;
     const document = taken.get(key);
     if (document === undefined) {
       if (create !== undefined) made.push({ ...create(), isVisible: false, writing });
     } else if (document.writing?.token !== token) {
-      if (await mayBecomeOurs(database, document, unit)) throw new Busy();
+      if ((await isPutInOrder(database, document)) || !document.isVisible || isAllowed(wish, document)) throw new Busy();
       taken.delete(key);
     }
   }
@@ -131,46 +150,46 @@ async function purge(database: SessionDatabase, made: readonly ConversationDocum
   await database.messages.deleteMany({ conversation: { $in: made.map((document) => document._id) } }, unit);
 }
 
-/** A conversation that could not be taken: whether another try makes sense. What an earlier writer left is put in order. */
-async function mayBecomeOurs(database: SessionDatabase, document: ConversationDocument, unit: UnitOptions): Promise<boolean> {
-  const { writing, expiresAt, isVisible } = document;
+/**
+ * Whether a conversation had been left by a writer that died, or had ended, and is put in order now. Outside of any
+ * transaction: the one that came across it begins anew.
+ */
+async function isPutInOrder(database: SessionDatabase, document: ConversationDocument): Promise<boolean> {
+  const { writing, expiresAt } = document;
   const hasEnded = database.ttlMs !== undefined && expiresAt !== undefined && expiresAt.getTime() <= Date.now();
-  const isOrphaned = writing !== undefined && writing.until.getTime() <= Date.now();
-  if (isOrphaned || (writing === undefined && hasEnded)) {
-    const token = randomUUID();
-    const until = new Date(Date.now() + holdMs);
-    const same = writing === undefined ? { writing: { $exists: false } } : { "writing.token": writing.token };
-    const ending = hasEnded ? { isVisible: false } : {};
-    const update = { $set: { writing: { token, until }, ...ending } };
-    const { matchedCount } = await database.conversations.updateOne({ _id: document._id, ...same }, update, unit);
-    if (matchedCount === 1) await recover(database, [document._id], token, unit);
-    return true;
-  }
-  return writing !== undefined || !isVisible;
+  const isFree = writing === undefined || writing.until.getTime() <= Date.now();
+  if (!isFree || (writing === undefined && !hasEnded)) return hasEnded;
+  const token = randomUUID();
+  const until = new Date(Date.now() + holdMs);
+  const same = writing === undefined ? { writing: { $exists: false } } : { "writing.token": writing.token };
+  const update = { $set: { writing: { token, until }, ...(hasEnded ? { isVisible: false } : {}) } };
+  const { matchedCount } = await database.conversations.updateOne({ _id: document._id, ...same }, update);
+  if (matchedCount === 1) await recover(database, [document._id], token);
+  return true;
 }
 
 /**
  * Brings conversations that carry this token into order: decided changes are carried out, messages that did not land
  * go, and so does what was being made or deleted.
  */
-async function recover(database: SessionDatabase, keys: readonly string[], token: string, unit: UnitOptions): Promise<void> {
+async function recover(database: SessionDatabase, keys: readonly string[], token: string): Promise<void> {
   const { conversations, messages } = database;
-  const found = await conversations.find({ _id: { $in: keys }, "writing.token": token }, unit).toArray();
+  const found = await conversations.find({ _id: { $in: keys }, "writing.token": token }).toArray();
   for (const { _id, nextSeq, isVisible, changes = [] } of found as unknown as ConversationDocument[]) {
     const mine = { _id, "writing.token": token };
     if (!isVisible) {
-      await messages.deleteMany({ conversation: _id }, unit);
-      await conversations.deleteOne(mine, unit);
+      await messages.deleteMany({ conversation: _id });
+      await conversations.deleteOne(mine);
       continue;
     }
-    if (changes.length > 0) await messages.bulkWrite(changes.map(toUpdate), unit);
-    await messages.deleteMany({ conversation: _id, seq: { $gte: nextSeq } }, unit);
-    await conversations.updateOne(mine, { $unset: { writing: "", changes: "" } }, unit);
+    if (changes.length > 0) await messages.bulkWrite(changes.map(toUpdate));
+    await messages.deleteMany({ conversation: _id, seq: { $gte: nextSeq } });
+    await conversations.updateOne(mine, { $unset: { writing: "", changes: "" } });
   }
 }
 
 /** Puts in order what writers have left that died; with it also what nobody writes to again. */
 export async function recoverOrphans(database: SessionDatabase): Promise<void> {
   const orphans = await database.conversations.find({ "writing.until": { $lt: new Date() } }, { limit: 1_000 }).toArray();
-  for (const document of orphans as unknown as ConversationDocument[]) await mayBecomeOurs(database, document, {});
+  for (const document of orphans as unknown as ConversationDocument[]) await isPutInOrder(database, document);
 }
