@@ -59,7 +59,6 @@ export async function updateConversation(
   const set = {
     ...(changes.title === undefined ? {} : { title: changes.title }),
     ...(changes.metadata === undefined ? {} : { metadata: JSON.stringify(changes.metadata) }),
-    ...expiryOf(database),
   };
   const update = { ...(Object.keys(set).length === 0 ? {} : { $set: set }), $max: { updatedAt: new Date() } };
   const { matchedCount } = await database.conversations.updateOne(isConversation(database, scope, id), update);

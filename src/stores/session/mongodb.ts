@@ -19,7 +19,7 @@ import { openSessions } from "../mongodb/session-database.ts";
 import { searchText } from "../mongodb/text.ts";
 
 export interface MongodbSessionStoreOptions extends MongodbConnectionOptions {
-  /** A conversation that nobody writes to for so long is deleted with its messages; each write begins it anew. @default kept for good */
+  /** A conversation that nobody appends to for so long is deleted with its messages; each append begins the time anew. @default kept for good */
   readonly ttlSeconds?: number | undefined;
 }
 
