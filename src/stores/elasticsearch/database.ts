@@ -1,4 +1,5 @@
 import { BackendError } from "../../domain/errors.ts";
+import { abortable } from "../../internal/abort.ts";
 import type { IndexNames } from "./indexes.ts";
 import { type ElasticTransport, refused } from "./transport.ts";
 
@@ -181,19 +182,24 @@ export async function getMany(
   wanted: readonly Wanted[],
   signal?: AbortSignal,
 ): Promise<Map<string, Hit<unknown>>> {
-  const found = new Map<string, Hit<unknown>>();
-  if (wanted.length === 0) return found;
+  if (wanted.length === 0) return new Map();
   const docs = wanted.map(({ _index, _id, _source }) => ({ _index, _id, _source: _source ?? { excludes: ["words"] } }));
   const request = { method: "POST", path: "/_mget", body: { docs }, signal } as const;
-  const { body } = await database.transport.request<{ docs: readonly (Hit<unknown> & { found?: boolean; error?: { type?: string } })[] }>(
-    operation,
-    request,
-  );
-  for (const document of body.docs) {
-    if (document.error !== undefined) throw unavailable(operation, document.error.type);
-    if (document.found === true) found.set(document._id, document);
+  for (let tries = 1; ; tries++) {
+    const { body } = await database.transport.request<{ docs: readonly GottenDocument[] }>(operation, request);
+    const failed = body.docs.find(({ error }) => error !== undefined);
+    if (failed === undefined) return new Map(body.docs.filter(({ found }) => found === true).map((document) => [document._id, document]));
+    // A shard that is just being started, or moved.
+    if (tries === mostReadTries) throw unavailable(operation, failed.error?.type);
+    await abortable(new Promise((resolve) => setTimeout(resolve, 50 * 2 ** tries)), signal);
   }
-  return found;
+}
+
+const mostReadTries = 6;
+
+interface GottenDocument extends Hit<unknown> {
+  readonly found?: boolean;
+  readonly error?: { readonly type?: string };
 }
 
 export interface SearchAnswer<Source> {

@@ -66,8 +66,7 @@ const firstWaitMs = 100;
 export function httpTransport({ hosts, headers, timeoutMs }: HttpOptions): ElasticTransport {
   let turn = 0;
 
-  async function attempt(request: ElasticRequest): Promise<ElasticAnswer<string>> {
-    const host = hosts[turn++ % hosts.length] as string;
+  async function attempt(host: string, request: ElasticRequest): Promise<ElasticAnswer<string>> {
     const limit = AbortSignal.timeout(timeoutMs);
     const { content, type } = encodeBody(request);
     const response = await fetch(`${host}${request.path}${encodeQuery(request.query)}`, {
@@ -82,10 +81,11 @@ export function httpTransport({ hosts, headers, timeoutMs }: HttpOptions): Elast
   return {
     async request<Body>(operation: string, request: ElasticRequest): Promise<ElasticAnswer<Body>> {
       request.signal?.throwIfAborted();
+      const first = turn++;
       for (let tries = 1; ; tries++) {
         const mayRetry = tries < Math.max(mostTries, hosts.length);
         try {
-          const { status, body } = await attempt(request);
+          const { status, body } = await attempt(hosts[(first + tries - 1) % hosts.length] as string, request);
           if (mayRetry && isBusy(status)) {
             await pause(firstWaitMs * 2 ** (tries - 1) * (0.5 + Math.random()), request.signal);
             continue;

@@ -1,0 +1,233 @@
+import type { Conversation, ConversationChanges, Page } from "../../domain/conversation.ts";
+import { ConflictError } from "../../domain/errors.ts";
+import type { ConversationQuery, NewConversation, SessionStats, StoreScope } from "../../domain/session-store.ts";
+import { decodeCursor, encodeCursor } from "../cursors.ts";
+import type { BigqueryRest, Row, StructType } from "./rest.ts";
+import { inScope, latestConversations, Parameters, tableName } from "./tables.ts";
+
+/** A conversation, ready to be a row. */
+export interface ConversationRecord {
+  readonly tenant: string;
+  readonly user_id: string;
+  readonly conversation_id: string;
+  readonly resource_id: string;
+  readonly title: string;
+  readonly metadata: string;
+  readonly language: string | null;
+  readonly created_at: number;
+  readonly updated_at: number;
+  readonly version: number;
+}
+
+const recordType: StructType & Record<keyof ConversationRecord, StructType[string]> = {
+  tenant: "STRING",
+  user_id: "STRING",
+  conversation_id: "STRING",
+  resource_id: "STRING",
+  title: "STRING",
+  metadata: "STRING",
+  language: "STRING",
+  created_at: "INT64",
+  updated_at: "INT64",
+  version: "INT64",
+};
+const columns = Object.keys(recordType);
+const times = ["created_at", "updated_at"];
+
+export async function insertConversations(rest: BigqueryRest, records: readonly ConversationRecord[]): Promise<void> {
+  if (records.length === 0) return;
+  const parameters = new Parameters();
+  const rows = parameters.rows(records, recordType);
+  const values = columns.map((column) => (times.includes(column) ? `TIMESTAMP_MILLIS(r.${column})` : `r.${column}`));
+  const sql = `INSERT INTO ${tableName(rest, "conversations")} (${columns.join(", ")}) SELECT ${values.join(", ")} FROM UNNEST(${rows}) AS r`;
+  await rest.query("write conversations", sql, parameters.values);
+}
+
+const selected = `tenant, user_id, conversation_id, resource_id, title, metadata, language,
+  UNIX_MILLIS(created_at) AS created_ms, UNIX_MILLIS(updated_at) AS updated_ms, version`;
+
+/** SQL: conversations as they are now, updated when their latest message was created. */
+function current(rest: BigqueryRest, keys: readonly string[]): string {
+  const updated = `(SELECT tenant, user_id, conversation_id, MAX(created_at) AS last_at FROM ${tableName(rest, "messages")}
+    WHERE ${keys.join(" AND ")} GROUP BY tenant, user_id, conversation_id)`;
+  return `(
+  SELECT c.* EXCEPT (updated_at), GREATEST(c.updated_at, IFNULL(m.last_at, c.updated_at)) AS updated_at
+  FROM ${latestConversations(rest, keys)} AS c
+  LEFT JOIN ${updated} AS m ON m.tenant = c.tenant AND m.user_id = c.user_id AND m.conversation_id = c.conversation_id
+)`;
+}
+
+/** Conversations of a tenant by id, whoever owns them; `updated_at` as it was written, not of their latest message. */
+export async function readConversations(
+  rest: BigqueryRest,
+  tenant: string,
+  ids: readonly string[],
+  signal?: AbortSignal,
+): Promise<ConversationRecord[]> {
+  if (ids.length === 0) return [];
+  const parameters = new Parameters();
+  const keys = [`tenant = ${parameters.add(tenant)}`, `conversation_id IN UNNEST(${parameters.add([...new Set(ids)], ["STRING"])})`];
+  const sql = `SELECT ${selected} FROM ${latestConversations(rest, keys)}`;
+  return (await rest.query("get conversations", sql, parameters.values, signal)).rows.map(toRecord);
+}
+
+/** The last places that were given out, by conversation. */
+export async function lastPlaces(
+  rest: BigqueryRest,
+  tenant: string,
+  ids: readonly string[],
+  signal?: AbortSignal,
+): Promise<Map<string, number>> {
+  const parameters = new Parameters();
+  const keys = [`tenant = ${parameters.add(tenant)}`, `conversation_id IN UNNEST(${parameters.add([...new Set(ids)], ["STRING"])})`];
+  const sql = `SELECT conversation_id, MAX(seq) AS last_seq FROM ${tableName(rest, "messages")} WHERE ${keys.join(" AND ")} GROUP BY conversation_id`;
+  const { rows } = await rest.query("append", sql, parameters.values, signal);
+  return new Map(rows.map((row) => [row.conversation_id ?? "", Number(row.last_seq)]));
+}
+
+/** A conversation as it is now, if it is this scope's. */
+export async function getConversation(
+  rest: BigqueryRest,
+  scope: StoreScope,
+  id: string,
+  signal?: AbortSignal,
+): Promise<ConversationRecord | undefined> {
+  const parameters = new Parameters();
+  const keys = [`tenant = ${parameters.add(scope.tenant)}`, `conversation_id = ${parameters.add(id)}`];
+  const { rows } = await rest.query("get conversation", `SELECT ${selected} FROM ${current(rest, keys)}`, parameters.values, signal);
+  const record = rows[0] === undefined ? undefined : toRecord(rows[0]);
+  return isVisible(record, scope) ? record : undefined;
+}
+
+const toRecord = (row: Row): ConversationRecord => ({
+  tenant: row.tenant ?? "",
+  user_id: row.user_id ?? "",
+  conversation_id: row.conversation_id ?? "",
+  resource_id: row.resource_id ?? "",
+  title: row.title ?? "",
+  metadata: row.metadata ?? "{}",
+  language: row.language ?? null,
+  created_at: Number(row.created_ms),
+  updated_at: Number(row.updated_ms),
+  version: Number(row.version),
+});
+
+export function isVisible<Found extends ConversationRecord>(record: Found | undefined, scope: StoreScope): record is Found {
+  return (
+    record !== undefined &&
+    (scope.userId === undefined || record.user_id === scope.userId) &&
+    (scope.resourceId === undefined || record.resource_id === scope.resourceId)
+  );
+}
+
+export function toConversation(record: ConversationRecord): Conversation {
+  return {
+    id: record.conversation_id,
+    userId: record.user_id,
+    resourceId: record.resource_id,
+    title: record.title,
+    metadata: JSON.parse(record.metadata),
+    language: record.language ?? undefined,
+    createdAt: new Date(record.created_at),
+    updatedAt: new Date(record.updated_at),
+  };
+}
+
+/** Whose conversation it is, if it is this scope's. */
+export async function findConversation(
+  rest: BigqueryRest,
+  scope: StoreScope,
+  id: string,
+  signal?: AbortSignal,
+): Promise<ConversationRecord | undefined> {
+  const [record] = await readConversations(rest, scope.tenant, [id], signal);
+  return isVisible(record, scope) ? record : undefined;
+}
+
+export async function createConversation(
+  rest: BigqueryRest,
+  conversation: NewConversation,
+  version: number,
+  signal?: AbortSignal,
+): Promise<Conversation> {
+  const { tenant, userId, id, resourceId, title, metadataJson, language } = conversation;
+  const taken = await readConversations(rest, tenant, [id], signal);
+  if (taken.length > 0) throw new ConflictError(id, `[conversation] the id "${id}" is taken: choose another, or leave the id out`);
+  const now = Date.now();
+  const record = {
+    ...{ tenant, user_id: userId, conversation_id: id, resource_id: resourceId, title, metadata: metadataJson },
+    ...{ language: language ?? null, created_at: now, updated_at: now, version },
+  };
+  await insertConversations(rest, [record]);
+  return toConversation(record);
+}
+
+export async function updateConversation(
+  rest: BigqueryRest,
+  scope: StoreScope,
+  id: string,
+  changes: ConversationChanges,
+  version: number,
+  signal?: AbortSignal,
+): Promise<Conversation | undefined> {
+  const record = await getConversation(rest, scope, id, signal);
+  if (record === undefined) return undefined;
+  const updated = {
+    ...record,
+    title: changes.title ?? record.title,
+    metadata: changes.metadata === undefined ? record.metadata : JSON.stringify(changes.metadata),
+    updated_at: Math.max(Date.now(), record.updated_at),
+    version: Math.max(version, record.version + 1),
+  };
+  await insertConversations(rest, [updated]);
+  return toConversation(updated);
+}
+
+const orderColumns = { updatedAt: "updated_at", createdAt: "created_at", title: "title" } as const;
+
+export async function listConversations(
+  rest: BigqueryRest,
+  scope: StoreScope,
+  query: ConversationQuery,
+  signal?: AbortSignal,
+): Promise<Page<Conversation>> {
+  const order = { orderBy: query.orderBy, direction: query.direction };
+  const parameters = new Parameters();
+  const keys = inScope(scope, parameters);
+  const column = orderColumns[query.orderBy];
+  const conditions = ["TRUE"];
+  if (query.cursor !== undefined) {
+    const [value, id] = decodeCursor(order, query.cursor, 2);
+    const compare = query.direction === "desc" ? "<" : ">";
+    const place = query.orderBy === "title" ? parameters.add(value) : `TIMESTAMP_MILLIS(${parameters.add(value, "INT64")})`;
+    conditions.push(`(${column} ${compare} ${place} OR ${column} = ${place} AND conversation_id ${compare} ${parameters.add(id)})`);
+  }
+  const sql = `SELECT ${selected} FROM ${current(rest, keys)} WHERE ${conditions.join(" AND ")}
+ORDER BY ${column} ${query.direction}, conversation_id ${query.direction}
+LIMIT ${parameters.add(query.limit + 1, "INT64")} OFFSET ${parameters.add(query.offset, "INT64")}`;
+  const records = (await rest.query("list conversations", sql, parameters.values, signal)).rows.map(toRecord);
+  const page = records.slice(0, query.limit);
+  const last = records.length > query.limit ? page.at(-1) : undefined;
+  return {
+    items: page.map(toConversation),
+    nextCursor: last === undefined ? undefined : encodeCursor(order, [last[column], last.conversation_id]),
+  };
+}
+
+export async function stats(rest: BigqueryRest, scope: StoreScope, signal?: AbortSignal): Promise<SessionStats> {
+  const parameters = new Parameters();
+  const keys = inScope(scope, parameters);
+  const conversations = latestConversations(rest, keys);
+  // DISTINCT takes structs nowhere: JSON of the key is as good.
+  const messages = `SELECT COUNT(DISTINCT TO_JSON_STRING([user_id, conversation_id, message_id])) FROM ${tableName(rest, "messages")} WHERE ${keys.join(" AND ")}`;
+  const sql = `SELECT COUNT(*) AS conversations, COUNT(DISTINCT user_id) AS users, (${messages}) AS messages FROM ${conversations}`;
+  const { rows } = await rest.query("stats", sql, parameters.values, signal);
+  const count = (name: string) => Number(rows[0]?.[name] ?? 0);
+  return { conversations: count("conversations"), messages: count("messages"), users: count("users") };
+}
+
+export async function countConversations(rest: BigqueryRest, scope: StoreScope, signal?: AbortSignal): Promise<number> {
+  const parameters = new Parameters();
+  const sql = `SELECT COUNT(*) AS count FROM ${latestConversations(rest, inScope(scope, parameters))}`;
+  return Number((await rest.query("count conversations", sql, parameters.values, signal)).rows[0]?.count ?? 0);
+}
