@@ -32,6 +32,7 @@ interface Group {
  * worker owes is announced before and after: a crash between leaves an entry that leads nowhere, never one too few.
  */
 export async function append(space: RedisSpace, requests: readonly AppendRequest[]): Promise<(Message[] | undefined)[]> {
+  if (requests.length === 0) return [];
   const groups = groupByConversation(requests);
   const { connection, prefix, owes } = space;
   const now = Date.now();

@@ -10,6 +10,10 @@ import { conversationIds, pageByScore, type RedisSpace } from "./session-space.t
 /** An entry that leads nowhere is kept so long: a write may just be on its way. */
 const emptyForMs = 10_000;
 const conversationsAtOnce = 100;
+const entriesAtOnce = 1_000;
+/** Entries one lease looks at; the rest is for the next. */
+const mostEntries = 10_000;
+const leasedAtOnce = 16;
 
 export async function adopt(space: RedisSpace, name: string): Promise<void> {
   const { connection, prefix } = space;
@@ -36,17 +40,42 @@ export async function owe(space: RedisSpace, tenant: string, references: readonl
 /** Looks at the conversations that are due, the oldest first, until there is enough. */
 export async function lease(space: RedisSpace, limit: number, leaseMs: number, which: OutboxChoice): Promise<OutboxItem[]> {
   const now = Date.now();
+  const entries = await dueEntries(space, which.failed ? Number.POSITIVE_INFINITY : now);
   const items: { readonly item: OutboxItem; readonly dueAt: number }[] = [];
-  for (let offset = 0; items.length < limit; offset += conversationsAtOnce) {
-    const flat = await pageByScore(space, dueKey(space.prefix), "-inf", "asc", offset, conversationsAtOnce);
-    for (let index = 0; index < flat.length && items.length < limit; index += 2) {
-      const [member, score] = [flat[index] as string, flat[index + 1] as string];
-      if (Number(score) > now && !which.failed) return inOrder(items);
-      items.push(...(await leaseIn(space, member, score, now, limit - items.length, leaseMs, which)));
+  for (let start = 0; start < entries.length && items.length < limit; ) {
+    // Several at once, each a part of what is still wanted; one that fills its part may have more.
+    const some = entries.slice(start, start + Math.min(leasedAtOnce, limit - items.length));
+    const share = Math.floor((limit - items.length) / some.length);
+    const leased = await Promise.all(some.map(({ member, score }) => leaseIn(space, member, score, now, share, leaseMs, which)));
+    items.push(...leased.flat());
+    for (const [index, { member }] of some.entries()) {
+      if (items.length === limit) break;
+      if (leased[index]?.length === share)
+        items.push(...(await leaseIn(space, member, undefined, now, limit - items.length, leaseMs, which)));
     }
-    if (flat.length < 2 * conversationsAtOnce) break;
+    start += some.length;
   }
   return inOrder(items);
+}
+
+interface DueEntry {
+  readonly member: string;
+  readonly score: string;
+}
+
+/** All that is due by then, read before anything of it is moved. */
+async function dueEntries(space: RedisSpace, until: number): Promise<DueEntry[]> {
+  const entries: DueEntry[] = [];
+  while (entries.length < mostEntries) {
+    const flat = await pageByScore(space, dueKey(space.prefix), "-inf", "asc", entries.length, entriesAtOnce);
+    for (let index = 0; index < flat.length; index += 2) {
+      const entry = { member: flat[index] as string, score: flat[index + 1] as string };
+      if (Number(entry.score) > until) return entries;
+      entries.push(entry);
+    }
+    if (flat.length < 2 * entriesAtOnce) break;
+  }
+  return entries;
 }
 
 const inOrder = (items: readonly { readonly item: OutboxItem; readonly dueAt: number }[]) =>
@@ -55,7 +84,7 @@ const inOrder = (items: readonly { readonly item: OutboxItem; readonly dueAt: nu
 async function leaseIn(
   space: RedisSpace,
   member: string,
-  score: string,
+  score: string | undefined,
   now: number,
   limit: number,
   leaseMs: number,
@@ -66,7 +95,7 @@ async function leaseIn(
   const wants = [kinds.includes("embed"), kinds.includes("forget"), failed].map((wanted) => (wanted ? 1 : 0));
   const answer = (await space.connection.script(leaseScript, keys, [now, now + leaseMs, limit, ...wants])) as string[];
   const [nextDue = "", userId = "", resourceId = "", ...flat] = answer;
-  await space.connection.script(moveDueScript, [dueKey(space.prefix)], [member, score, nextDue, now - emptyForMs]);
+  if (score !== undefined) await space.connection.script(moveDueScript, [dueKey(space.prefix)], [member, score, nextDue, now - emptyForMs]);
   const items: { item: OutboxItem; dueAt: number }[] = [];
   for (let index = 0; index < flat.length; index += 7) {
     const [name = "", dueAt = "", attempts = "", revision = "", first = "", meta = "", payload = ""] = flat.slice(index, index + 7);
