@@ -8,11 +8,13 @@ import type { PgliteLike } from "./postgres/embedded/pglite-client.ts";
 import type { PgPoolLike } from "./postgres/pg-client.ts";
 import { memoryRecordStore } from "./record/memory.ts";
 import { mongodbRecordStore } from "./record/mongodb.ts";
+import { postgresRecordStore } from "./record/postgres.ts";
 import { sqliteRecordStore } from "./record/sqlite.ts";
 import { elasticsearchSessionStore } from "./session/elasticsearch.ts";
 import { memorySessionStore } from "./session/memory.ts";
 import { mongodbSessionStore } from "./session/mongodb.ts";
 import { postgresSessionStore } from "./session/postgres.ts";
+import { redisSessionStore } from "./session/redis.ts";
 import { sqliteSessionStore } from "./session/sqlite.ts";
 import { chromaVectorStore } from "./vector/chroma.ts";
 import { memoryVectorStore } from "./vector/memory.ts";
@@ -28,6 +30,7 @@ export const sessionStores = {
   memory: memorySessionStore,
   postgres: postgresSessionStore,
   sqlite: sqliteSessionStore,
+  redis: redisSessionStore,
   mongodb: mongodbSessionStore,
   elasticsearch: elasticsearchSessionStore,
 };
@@ -45,6 +48,7 @@ export const vectorStores = {
 /** Stores of records, by name. */
 export const recordStores = {
   memory: memoryRecordStore,
+  postgres: postgresRecordStore,
   sqlite: sqliteRecordStore,
   mongodb: mongodbRecordStore,
 };
