@@ -1,7 +1,8 @@
 // Starting, watching and ending the processes of engines.
 import { spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { closeSync, existsSync, openSync, readFileSync, readlinkSync, realpathSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -81,15 +82,26 @@ export async function until(check: () => Promise<boolean>, what: string): Promis
   throw new Error(`Waited three minutes for ${what}`);
 }
 
-/** A free port on loopback: `preferred`, unless somebody has it. */
-export function freePort(preferred = 0): Promise<number> {
-  return new Promise((resolve, reject) => {
+/**
+ * A free port on loopback: `preferred`, unless somebody has it. Others lie below the ports that the kernel gives to outgoing
+ * connections, and none is given twice: an engine takes its port a moment later.
+ */
+export async function freePort(preferred?: number): Promise<number> {
+  for (let port = preferred ?? somePort(); ; port = somePort()) {
+    if (given.has(port) || !(await isFree(port))) continue;
+    given.add(port);
+    return port;
+  }
+}
+
+const given = new Set<number>();
+const somePort = () => randomInt(20_000, 32_000);
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once("error", (error) => (preferred === 0 ? reject(error) : resolve(freePort())));
-    server.listen(preferred, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   });
 }
 
