@@ -1,10 +1,11 @@
 // Real servers for the tests and benchmarks: npm run engines [-- start|stop|env [NAME …]]
 //
-//   start   installs what is missing, starts the servers in the background, prints `export NAME=URL` lines
+//   start   installs what is missing, starts the servers in the background, prints `export NAME=URL` lines; one that cannot be
+//           had is reported, and fails the command if it is PostgreSQL or was named
 //   stop    stops them; what was installed stays for the next start
 //   env     prints the lines of the servers that run
 //
-// Needs root on Linux with apt; each server runs in a Debian directory of its own, under UNFORGET_ENGINES_DIR (.engines by default).
+// Needs root on Linux with apt; each server runs in a Debian directory under UNFORGET_ENGINES_DIR (.engines by default).
 import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { bigquery } from "./engines/bigquery.ts";
@@ -64,7 +65,7 @@ async function startOne(engine: Engine): Promise<void> {
     console.error(`${engine.name} is up after ${((performance.now() - before) / 1000).toFixed(1)} s`);
   } catch (error) {
     console.error(`${engine.name} did not start: ${error instanceof Error ? error.message : error}`);
-    process.exitCode = 1;
+    if (engine.isRequired || names.length > 0) process.exitCode = 1;
   }
 }
 

@@ -4,6 +4,8 @@ export interface Engine {
   readonly name: string;
   /** The environment variable through which the tests learn its URL. */
   readonly variable: string;
+  /** When all are started, a failure of this one fails the command. Others are reported, and their tests are skipped. */
+  readonly isRequired?: boolean;
   /** Installs what is missing, starts the server unless it runs, and returns its URL once it answers. */
   start(directory: string): Promise<string>;
   stop(directory: string): Promise<void>;

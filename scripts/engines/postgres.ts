@@ -17,6 +17,7 @@ const url = (port: number) => `postgres://${role}:${password}@127.0.0.1:${port}/
 export const postgres: Engine = {
   name: "postgres",
   variable: "UNFORGET_TEST_POSTGRES_URL",
+  isRequired: true,
   async start(directory) {
     return startPostgres(await trixie(directory), 17, { settings: ["shared_buffers = 1GB", "maintenance_work_mem = 512MB"] });
   },
@@ -27,6 +28,7 @@ export const postgres: Engine = {
 export const postgres15: Engine = {
   name: "postgres15",
   variable: "UNFORGET_TEST_POSTGRES15_URL",
+  isRequired: true,
   async start(directory) {
     const [root, archive] = await Promise.all([bookworm(directory), pgvectorSource(directory)]);
     await buildPgvector(root, archive);
@@ -39,6 +41,7 @@ export const postgres15: Engine = {
 export const pgbouncer: Engine = {
   name: "pgbouncer",
   variable: "UNFORGET_TEST_PGBOUNCER_URL",
+  isRequired: true,
   async start(directory) {
     const server = new URL(await postgres.start(directory));
     return startPgbouncer(await trixie(directory), server.port);
