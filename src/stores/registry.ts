@@ -4,12 +4,14 @@ import type { MemoryStore } from "../domain/memory-store.ts";
 import type { RecordStore } from "../domain/record-store.ts";
 import type { SessionStore } from "../domain/session-store.ts";
 import type { VectorStore } from "../domain/vector-store.ts";
+import { bigqueryArchiveStore } from "./archive/bigquery.ts";
 import type { PgliteLike } from "./postgres/embedded/pglite-client.ts";
 import type { PgPoolLike } from "./postgres/pg-client.ts";
 import { memoryRecordStore } from "./record/memory.ts";
 import { mongodbRecordStore } from "./record/mongodb.ts";
 import { postgresRecordStore } from "./record/postgres.ts";
 import { sqliteRecordStore } from "./record/sqlite.ts";
+import { bigquerySessionStore } from "./session/bigquery.ts";
 import { elasticsearchSessionStore } from "./session/elasticsearch.ts";
 import { memorySessionStore } from "./session/memory.ts";
 import { mongodbSessionStore } from "./session/mongodb.ts";
@@ -33,6 +35,7 @@ export const sessionStores = {
   redis: redisSessionStore,
   mongodb: mongodbSessionStore,
   elasticsearch: elasticsearchSessionStore,
+  bigquery: bigquerySessionStore,
 };
 
 /** Stores of vectors, by name. */
@@ -54,7 +57,9 @@ export const recordStores = {
 };
 
 /** Archives of messages, by name. */
-export const archiveStores = {};
+export const archiveStores = {
+  bigquery: bigqueryArchiveStore,
+};
 
 /** The options of each entry of a registry, with its name as `store`. */
 type Named<Stores> = {
