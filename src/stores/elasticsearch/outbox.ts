@@ -48,6 +48,11 @@ export function elasticsearchOutbox(opened: () => Promise<Database>): Outbox {
   };
 }
 
+/** Workers look now and then, and must see what any process owes: unlike other searches theirs refresh each time. */
+async function catchUpWithAll(database: Database, signal: AbortSignal | undefined): Promise<void> {
+  await database.transport.request("refresh", { method: "POST", path: `/${database.names.outbox}/_refresh`, signal });
+}
+
 async function lease(
   database: Database,
   limit: number,
@@ -56,7 +61,7 @@ async function lease(
   signal: AbortSignal | undefined,
 ): Promise<OutboxItem[]> {
   if (kinds.length === 0) return [];
-  await database.searchable.catchUp();
+  await catchUpWithAll(database, signal);
   const { outbox } = database.names;
   const now = Date.now();
   const isDue = [{ range: { due: { lte: now } } }, ...(failed ? [{ term: { is_failed: true } }] : [])];
@@ -188,7 +193,7 @@ async function count(
   signal: AbortSignal | undefined,
 ): Promise<OutboxCount> {
   if (kinds.length === 0) return { pending: 0, failing: 0, lastError: undefined, nextDueInMs: undefined };
-  await database.searchable.catchUp();
+  await catchUpWithAll(database, signal);
   const owner = scope === undefined ? [] : scopeClauses({ ...scope, resourceId: undefined });
   const body = {
     size: 0,
