@@ -19,7 +19,8 @@ export interface RecordStore {
 
   /**
    * Does all of it or nothing. Versions and keys are checked against the state all operations leave behind, so one
-   * call may free a key and give it to another record.
+   * call may free a key and give it to another record. Answers for each put the record as it is now, and for each delete
+   * the one that was there.
    * @throws ConflictError when a version or a key is not as expected
    */
   write(operations: readonly RecordOperation[], signal?: AbortSignal): Promise<readonly (StoredRecord | undefined)[]>;
