@@ -18,6 +18,7 @@ const checks: readonly (readonly [title: string, command: () => readonly string[
   ],
   ["template of the embedded database", () => [...script("make-cluster-template.mjs"), "--check"]],
   ["reference of the command line", () => [...script("generate-cli-docs.mjs"), "--check"]],
+  ["table of stores", () => [...script("generate-store-docs.ts"), "--check"]],
   ["docs", () => script("check-docs.ts")],
 ];
 
