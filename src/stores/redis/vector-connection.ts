@@ -192,7 +192,8 @@ export function toVectorError(error: unknown, operation: string): unknown {
     const [, code, problem] = known;
     return new BackendError("redis", operation, problem, { code, cause: error, retryable: code === "backend_unavailable" });
   }
-  if (isReply(error)) return new BackendError("redis", operation, `the server refused ${operation}: see the cause`, { cause: error });
+  if (isReply(error) || /^(Type|Range|Syntax)Error$/.test(error.name))
+    return new BackendError("redis", operation, `${operation} failed: see the cause`, { cause: error });
   const problem =
     error instanceof TimedOut
       ? "the server gave no answer in time: check that it runs and is not overloaded, or raise timeoutMs"

@@ -19,12 +19,12 @@ export interface LayoutSettings {
   readonly prefix: string;
   readonly searchEf: number;
   readonly efConstruct: number;
-  readonly exact: boolean;
+  /** Scopes of up to so many vectors are compared one by one. */
+  readonly scanUpTo: number;
   readonly timeoutMs: number;
+  /** Links per node of the graph. */
+  readonly m: number;
 }
-
-/** Up to here a scope is scanned, which is exact: about 10 ms. */
-export const mostScanned = 10_000;
 
 /** The best first; of equal ones always the same. */
 export function best(matches: readonly VectorMatch[], limit: number): VectorMatch[] {

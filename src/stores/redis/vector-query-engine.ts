@@ -17,7 +17,7 @@ import {
   toMatch,
   toPayload,
 } from "./vector-fields.ts";
-import { best, type LayoutSettings, mostScanned, type VectorLayout } from "./vector-layout.ts";
+import { best, type LayoutSettings, type VectorLayout } from "./vector-layout.ts";
 
 const mostTogether = { count: 500, size: 200_000 };
 const mostDeleted = 1_000;
@@ -25,7 +25,7 @@ const mostDeleted = 1_000;
 /** A hash for each vector, and one index of the query engine over them. */
 export function queryEngine(
   { send }: VectorConnection,
-  { prefix, searchEf, efConstruct, exact, timeoutMs, m, index }: LayoutSettings & { readonly m: number; readonly index: "hnsw" | "flat" },
+  { prefix, searchEf, efConstruct, scanUpTo, timeoutMs, m, index }: LayoutSettings & { readonly index: "hnsw" | "flat" },
 ): VectorLayout {
   const name = `${prefix}index`;
   const keyOf = (owner: Owner, messageId: string) => `${prefix}v:${stableId(owner.tenant, owner.userId, owner.conversationId, messageId)}`;
@@ -108,7 +108,7 @@ export function queryEngine(
       const size = await total(expression);
       if (size === 0) return [];
       const count = String(Math.min(query.limit, size));
-      const isScanned = exact || index === "flat" || size <= mostScanned;
+      const isScanned = index === "flat" || size <= scanUpTo;
       const way = isScanned ? "HYBRID_POLICY ADHOC_BF" : `EF_RUNTIME ${Math.max(searchEf, query.limit)}`;
       const nearest = `(${expression})=>[KNN ${count} @vector $vector ${way} AS distance]`;
       const words = ["PARAMS", "2", "vector", toBytes(query.vector), "SORTBY", "distance", "LIMIT", "0", count];

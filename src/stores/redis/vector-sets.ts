@@ -15,14 +15,14 @@ import {
   toMatch,
   toPayload,
 } from "./vector-fields.ts";
-import { best, type LayoutSettings, mostScanned, type VectorLayout } from "./vector-layout.ts";
+import { best, type LayoutSettings, type VectorLayout } from "./vector-layout.ts";
 
 /** Vectors that travel together, and those of one script, during which the server does nothing else. */
 const mostTogether = { count: 200, size: 200_000 };
-const mostAtOnce = 16;
+const mostAtOnce = 8;
 /** Users of a tenant that are asked together. */
 const mostUsers = 100;
-const mostDeleted = 200;
+const mostDeleted = 50;
 
 /** Stores vectors of a user with the list of their names, in one step: a delete in between would leave one behind. */
 const addScript = `
@@ -50,10 +50,7 @@ return #names`;
  * One vector set for each user of a tenant, with a sorted set of its elements' names, which begin with their conversation;
  * and one sorted set of all users, whose names begin with their tenant.
  */
-export function vectorSets(
-  connection: VectorConnection,
-  { prefix, searchEf, efConstruct, exact, m }: LayoutSettings & { readonly m: number },
-): VectorLayout {
+export function vectorSets(connection: VectorConnection, { prefix, searchEf, efConstruct, scanUpTo, m }: LayoutSettings): VectorLayout {
   const { send, script } = connection;
   const registry = `${prefix}users`;
   const tagOf = (tenant: string, userId: string) => stableId(tenant, userId);
@@ -104,7 +101,9 @@ export function vectorSets(
       const words: RedisWord[] = ["VSIM", key, "FP32", vector, "WITHSCORES", "COUNT", String(Math.min(limit, size)), ...filtered, ...way];
       return pairsOf(await send(key, words)).map(([name, score]): [string, number] => [name, 2 * Number(score) - 1]);
     };
-    if (exact || size <= mostScanned || limit > size / 2) return search(["TRUTH"]);
+    // With conditions the graph is slow: it reads the attributes of all it passes by.
+    const mostScanned = filter === "" ? scanUpTo : 5 * scanUpTo;
+    if (size <= mostScanned || limit > size / 2) return search(["TRUTH"]);
     const ef = Math.max(searchEf, limit);
     const found = await search(["EF", String(ef), ...(filter === "" ? [] : ["FILTER-EF", String(20 * ef)])]);
     return found.length < limit && filter !== "" ? search(["TRUTH"]) : found;

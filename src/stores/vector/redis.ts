@@ -18,7 +18,7 @@ export interface RedisVectorStoreOptions {
   readonly cluster?: boolean | undefined;
   /** A client or cluster of the package `redis` of yours, connected. It is lent: `close` leaves it open. */
   readonly client?: RedisVectorClient | undefined;
-  /** Begins every key. Holds the vectors of one model, of every tenant. @default "unforget:vectors:" */
+  /** Begins every key, with `vectors:` after it. Holds the vectors of one model, of every tenant. @default "unforget:" */
   readonly keyPrefix?: string | undefined;
   /** The sets of Redis 8, or the index of the query engine (`FT.SEARCH`). @default what holds vectors already, then the query engine where it is, then the sets */
   readonly using?: "auto" | "vector-sets" | "query-engine" | undefined;
@@ -26,10 +26,13 @@ export interface RedisVectorStoreOptions {
   readonly index?: "hnsw" | "flat" | undefined;
   /** Links per node and candidates while building; the first is kept with the vectors. @default 32 and 200 */
   readonly hnsw?: { readonly m?: number; readonly efConstruct?: number } | undefined;
-  /** Candidates a search of the graph keeps: more find more and take longer. @default 512 */
+  /** Candidates a search of the graph keeps: more find more and take longer. @default 2048 in sets, 512 in the query engine */
   readonly searchEf?: number | undefined;
-  /** Compares with every vector of the scope and never asks the graph: exact, and slow where a scope has many. @default false */
-  readonly exact?: boolean | undefined;
+  /**
+   * Scopes of up to so many vectors are compared one by one, which is exact; of a set with further conditions, five times as
+   * many. `Infinity` never asks the graph. @default 50_000 in sets, fewer above 400 dimensions; 10_000 in the query engine
+   */
+  readonly scanUpTo?: number | undefined;
   /** How long to wait for a connection, in milliseconds. @default 10_000 */
   readonly connectTimeoutMs?: number | undefined;
   /** How long one command may take, in milliseconds. @default 10_000 */
@@ -69,15 +72,16 @@ export function redisVectorStore(options: RedisVectorStoreOptions = {}): VectorS
     url = "redis://localhost:6379",
     cluster,
     client,
-    keyPrefix: prefix = "unforget:vectors:",
+    keyPrefix = "unforget:",
     using = "auto",
     index = "hnsw",
     hnsw: { m = 32, efConstruct = 200 } = {},
-    searchEf = 512,
-    exact = false,
+    searchEf,
+    scanUpTo,
     connectTimeoutMs = 10_000,
     timeoutMs = 10_000,
   } = options;
+  const prefix = `${keyPrefix}vectors:`;
   const urls = typeof url === "string" ? [url] : url;
   if (urls.length === 0) throw new InvalidArgumentError("vectors.url", "is an empty list: give the address of at least one node");
   const { connected, close } = vectorConnection({ urls, cluster, client, connectTimeoutMs, timeoutMs });
@@ -122,8 +126,11 @@ export function redisVectorStore(options: RedisVectorStoreOptions = {}): VectorS
   }
 
   function layoutOf(connection: VectorConnection, note: SpaceNote): VectorLayout {
-    const settings = { prefix, searchEf, efConstruct, exact, timeoutMs, m: note.m };
-    return note.layout === "vector-sets" ? vectorSets(connection, settings) : queryEngine(connection, { ...settings, index: note.layout });
+    const settings = { prefix, efConstruct, timeoutMs, m: note.m };
+    if (note.layout !== "vector-sets")
+      return queryEngine(connection, { ...settings, searchEf: searchEf ?? 512, scanUpTo: scanUpTo ?? 10_000, index: note.layout });
+    const tenMilliseconds = Math.min(50_000, 20_000_000 / note.dimensions);
+    return vectorSets(connection, { ...settings, searchEf: searchEf ?? 2048, scanUpTo: scanUpTo ?? tenMilliseconds });
   }
 
   /** Undefined while nothing was ever stored. */

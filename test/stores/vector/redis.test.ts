@@ -22,7 +22,7 @@ describeServer("redis", "redis, vector sets", (url) => {
     const tags = keys.flatMap((key) => /\{(.+)\}:(set|names)$/.exec(key)?.[1] ?? []);
     expect([keys.length, new Set(tags).size]).toEqual([6, 2]);
     await store.delete({ tenant: "acme" });
-    expect(await server.keys(keyPrefix)).toEqual([`${keyPrefix}space`]);
+    expect(await server.keys(keyPrefix)).toEqual([`${keyPrefix}vectors:space`]);
   });
 
   test("does not offer the query engine", async () => {
@@ -56,7 +56,7 @@ describeServer("redis", "redis, vector sets", (url) => {
   });
 
   test("finds the nearest of many users and of many of one, the graph's too", async () => {
-    const store = redisVectorStore({ url, keyPrefix: server.prefix() });
+    const store = redisVectorStore({ url, keyPrefix: server.prefix(), scanUpTo: 2_000 });
     onTestFinished(() => store.close());
     await store.useSpace({ model: "test", dimensions: 8 });
     const random = seeded();
@@ -110,18 +110,18 @@ describeServer("redisearch", "redis, query engine", (url) => {
     onTestFinished(() => store.close());
     await store.useSpace(space);
     await store.upsert([entry("m1"), entry("m2")]);
-    await (await server.client(2)).sendCommand(["FT.DROPINDEX", `${keyPrefix}index`]);
+    await (await server.client(2)).sendCommand(["FT.DROPINDEX", `${keyPrefix}vectors:index`]);
     await store.useSpace(space);
     expect(await store.count(everybody)).toBe(2);
   });
 
   test("finds the nearest of a scope that is too large to scan", async () => {
-    const store = redisVectorStore({ url, keyPrefix: server.prefix() });
+    const store = redisVectorStore({ url, keyPrefix: server.prefix(), scanUpTo: 1_000 });
     onTestFinished(() => store.close());
     await store.useSpace({ model: "test", dimensions: 8 });
     const random = seeded();
     const vector = () => Float32Array.from({ length: 8 }, () => random() - 0.5);
-    const many = Array.from({ length: 11_000 }, (_, index) => entry(`m${index}`, { vector: vector() }));
+    const many = Array.from({ length: 4_000 }, (_, index) => entry(`m${index}`, { vector: vector() }));
     await store.upsert([...many, ...many.map((one) => ({ ...one, tenant: "other" }))]);
     const query = vector();
     const matches = await store.query({ ...anything, scope: everybody, vector: query, limit: 10 });
@@ -189,7 +189,7 @@ function serverOf(url: string) {
   beforeAll(async () => void (await admin.connect()));
   afterAll(() => admin.close());
   const remove = async (prefix: string) => {
-    await admin.sendCommand(["FT.DROPINDEX", `${prefix}index`]).catch(() => {});
+    await admin.sendCommand(["FT.DROPINDEX", `${prefix}vectors:index`]).catch(() => {});
     for (const key of await keysOf(admin, prefix)) await admin.sendCommand(["DEL", key]);
   };
   return {
