@@ -6,10 +6,12 @@ import { bigquerySessionStore } from "../../../src/stores/session/bigquery.ts";
 import { sessionStoreSuite } from "../../../src/testing/session-store.ts";
 import { describeServer } from "../../support/servers.ts";
 
-const projectId = "test-project";
+/** The emulator keeps a catalog for each project, which grows. */
+const newProject = () => `test-${randomUUID().slice(0, 8)}`;
 
 describeServer("bigquery", "bigquery", (apiEndpoint) => {
   const inDataset = () => {
+    const projectId = newProject();
     const dataset = `test_${randomUUID().replaceAll("-", "_")}`;
     const options = { projectId, dataset, apiEndpoint };
     const path = `${apiEndpoint}/bigquery/v2/projects/${projectId}/datasets/${dataset}`;
@@ -24,7 +26,7 @@ describeServer("bigquery", "bigquery", (apiEndpoint) => {
       return { store: bigquerySessionStore(options), reopen: async () => bigquerySessionStore(options), cleanup };
     },
     {
-      unreachable: () => bigquerySessionStore({ projectId, apiEndpoint: "http://127.0.0.1:59321", timeoutMs: 2_000 }),
+      unreachable: () => bigquerySessionStore({ projectId: newProject(), apiEndpoint: "http://127.0.0.1:59321", timeoutMs: 2_000 }),
       timeoutMs: 600_000,
     },
   );
