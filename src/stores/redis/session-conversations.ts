@@ -13,6 +13,7 @@ import {
   pageByMember,
   pageByScore,
   type RedisSpace,
+  relist,
   removeFromListings,
 } from "./session-space.ts";
 
@@ -20,11 +21,16 @@ export async function createConversation(space: RedisSpace, conversation: NewCon
   const { tenant, userId, id, resourceId, title } = conversation;
   const now = String(Date.now());
   const data = encodeData(conversation.title, conversation.metadataJson, conversation.language);
-  const values = [space.ttlMs, space.connection.isCluster ? 0 : 1, userId, id, resourceId, data, titleMember(title, id), now];
-  await space.connection.run("SADD", tenantsKey(space.prefix), tenant);
-  const made = await space.connection.script(createScript, keysOf(space, tenant, userId, id), values);
+  const { connection } = space;
+  const listed = { tenant, userId, id, createdAt: now, updatedAt: now, titleMember: titleMember(title, id) };
+  await Promise.all([
+    connection.run("SADD", tenantsKey(space.prefix), tenant),
+    ...(connection.isCluster ? [addToListings(space, listed, "before")] : []),
+  ]);
+  const values = [space.ttlMs, connection.isCluster ? 0 : 1, userId, id, resourceId, data, listed.titleMember, now];
+  const made = await connection.script(createScript, keysOf(space, tenant, userId, id), values);
   if (made !== 1) throw new ConflictError(id, `[conversation] the id "${id}" is taken: choose another, or leave the id out`);
-  if (space.connection.isCluster) await addToListings(space, { tenant, userId, id, createdAt: now, updatedAt: now, title });
+  if (connection.isCluster) await addToListings(space, listed, "after");
   return toConversation(id, [userId, resourceId, data, now, now]);
 }
 
@@ -59,14 +65,32 @@ export async function updateConversation(
     const metadata = changes.metadata === undefined ? known.metadata : JSON.stringify(changes.metadata);
     const title = changes.title ?? known.title;
     const data = encodeData(title, metadata, known.language ?? undefined);
-    const values = [old, data, titleMember(title, id), Date.now(), space.ttlMs, space.connection.isCluster ? 0 : 1, id];
-    const answer = await space.connection.script(updateScript, keysOf(space, scope.tenant, userId, id), values);
+    const member = titleMember(title, id);
+    const values = [old, data, member, Date.now(), space.ttlMs, space.connection.isCluster ? 0 : 1, id];
+    const updatedAt = await space.connection.script(updateScript, keysOf(space, scope.tenant, userId, id), values);
     // Somebody else changed it meanwhile: what is left out must stay as they made it.
-    if (!Array.isArray(answer)) continue;
-    const [updatedAt, oldTitle] = answer as [string, string];
-    if (space.connection.isCluster) await addToListings(space, { tenant: scope.tenant, userId, id, createdAt, updatedAt, title, oldTitle });
+    if (typeof updatedAt !== "string") continue;
+    const listed = { tenant: scope.tenant, userId, id, createdAt, updatedAt, titleMember: member };
+    if (space.connection.isCluster) await addToListings(space, listed, "after");
     return toConversation(id, [userId, resourceId, data, createdAt, updatedAt]);
   }
+}
+
+/** What a crash left between a conversation and its listings is made good by the next read. */
+async function repair(
+  space: RedisSpace,
+  tenant: string,
+  orderBy: ConversationQuery["orderBy"],
+  listed: readonly { readonly conversation: Conversation; readonly member: Member }[],
+): Promise<void> {
+  const currentOf = (conversation: Conversation) =>
+    orderBy === "title" ? conversation.title.replaceAll("\0", "") : conversation[orderBy].getTime();
+  const stale = listed.filter(({ conversation, member }) => currentOf(conversation) !== member.value);
+  await relist(
+    space,
+    tenant,
+    stale.map(({ conversation }) => conversation.id),
+  );
 }
 
 interface Member {
@@ -82,7 +106,9 @@ export async function listConversations(space: RedisSpace, scope: StoreScope, qu
   let offset = query.offset;
   const size = Math.max(leastPage, query.limit + 1);
   for await (const members of listingPages(space, scope, query, size)) {
-    for (const { conversation, member } of await readListed(space, scope, members)) {
+    const listed = await readListed(space, scope, members);
+    if (space.connection.isCluster) await repair(space, scope.tenant, query.orderBy, listed);
+    for (const { conversation, member } of listed) {
       if (offset > 0) offset--;
       else found.push({ conversation, member });
     }
@@ -134,29 +160,12 @@ function isAfter(member: Member, last: Member, direction: "asc" | "desc"): boole
 async function readListed(space: RedisSpace, scope: StoreScope, members: readonly Member[]) {
   const read = await Promise.all(members.map(({ id }) => readFields(space, { ...scope, resourceId: undefined }, id, false)));
   const gone = members.filter((_, index) => read[index] === undefined).map(({ id }) => id);
-  await removeGone(space, scope, gone);
+  await removeFromListings(space, scope.tenant, scope.userId, gone);
   return members.flatMap((member, index) => {
     const fields = read[index];
     if (fields === undefined || (scope.resourceId !== undefined && fields[1] !== scope.resourceId)) return [];
     return [{ conversation: toConversation(member.id, fields), member }];
   });
-}
-
-/** A conversation may be gone from a user and be another's by now: the tenant's listing then keeps it. */
-async function removeGone(space: RedisSpace, scope: StoreScope, ids: readonly string[]): Promise<void> {
-  if (ids.length === 0) return;
-  const others = await Promise.all(
-    ids.map((id) => readFields(space, { tenant: scope.tenant, userId: undefined, resourceId: undefined }, id, false)),
-  );
-  const nobodys = ids.filter((_, index) => others[index] === undefined);
-  await removeFromListings(space, scope.tenant, scope.userId, nobodys);
-  const anothers = ids.filter((_, index) => others[index] !== undefined);
-  if (scope.userId === undefined || anothers.length === 0) return;
-  const listing = listingKeys(space.prefix, scope.tenant, scope.userId);
-  await Promise.all([
-    space.connection.run("ZREM", listing.updatedAt, ...anothers),
-    space.connection.run("ZREM", listing.createdAt, ...anothers),
-  ]);
 }
 
 const countedAtOnce = 500;
@@ -187,4 +196,32 @@ export async function sessionStats(space: RedisSpace, scope: StoreScope): Promis
     users: new Set(conversations.map(({ userId }) => userId)).size,
     messages: sizes.reduce((sum: number, size) => sum + Number(size), 0),
   };
+}
+
+/** How far {@link sweep} has come, in this process. */
+export interface Swept {
+  tenant: string;
+  offset: number;
+}
+
+const sweptAtOnce = 1_000;
+
+/**
+ * Takes conversations that expired out of the listings, a thousand at a time: perhaps nobody reads those listings again.
+ */
+export async function sweep(space: RedisSpace, swept: Swept): Promise<void> {
+  const { connection, prefix, ttlMs } = space;
+  if (ttlMs === 0) return;
+  const tenants = ((await connection.run("SMEMBERS", tenantsKey(prefix))) as string[]).map(String).sort();
+  const tenant = tenants.find((one) => one >= swept.tenant) ?? tenants[0];
+  if (tenant === undefined) return;
+  const offset = tenant === swept.tenant ? swept.offset : 0;
+  const { createdAt } = listingKeys(prefix, tenant, undefined);
+  const ids = (await connection.run("ZRANGE", createdAt, String(offset), String(offset + sweptAtOnce - 1))) as string[];
+  const there = await Promise.all(ids.map((id) => connection.run("EXISTS", conversationKeys(prefix, tenant, id)[0] as string)));
+  const gone = ids.filter((_, index) => there[index] !== 1);
+  await removeFromListings(space, tenant, undefined, gone);
+  const isThrough = ids.length < sweptAtOnce;
+  swept.tenant = isThrough ? `${tenant}\0` : tenant;
+  swept.offset = isThrough ? 0 : offset + ids.length - gone.length;
 }

@@ -12,17 +12,21 @@ export function conversationKeys(prefix: string, tenant: string, id: string): st
  */
 const conversationParts = ["conversation", "messages", "meta", "order", "ids", "tools", "due", "work"] as const;
 
-/** The conversations of a user, or of a tenant when `userId` is undefined, in three orders and with their owners. */
+/** The conversations of a user, or of a tenant when `userId` is undefined, in three orders; the entry each has in the third. */
 export interface Listing {
   readonly updatedAt: string;
   readonly createdAt: string;
   readonly title: string;
+  readonly titles: string;
 }
 
 export function listingKeys(prefix: string, tenant: string, userId: string | undefined): Listing {
   const tag = `${prefix}{${userId === undefined ? stableId("tenant", tenant) : stableId("user", tenant, userId)}}:`;
-  return { updatedAt: `${tag}updated`, createdAt: `${tag}created`, title: `${tag}title` };
+  return { updatedAt: `${tag}updated`, createdAt: `${tag}created`, title: `${tag}title`, titles: `${tag}titles` };
 }
+
+/** In the order the scripts take them. */
+export const keysOfListing = ({ updatedAt, createdAt, title, titles }: Listing) => [updatedAt, createdAt, title, titles];
 
 /** Hash in a tenant: whose each conversation is. */
 export const ownersKey = (prefix: string, tenant: string) => `${prefix}{${stableId("tenant", tenant)}}:owners`;

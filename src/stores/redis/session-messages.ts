@@ -13,12 +13,13 @@ import type {
   StoredMessage,
   StoreScope,
 } from "../../domain/session-store.ts";
+import { batchesOf } from "../../internal/batches.ts";
 import { partnersAmong, readWindow, type WindowReader } from "../windows.ts";
 import { encodeData } from "./session-conversations.ts";
-import { conversationKeys, dueKey, dueMember, ownersKey, tenantsKey, titleMember } from "./session-keys.ts";
+import { conversationKeys, dueKey, dueMember, tenantsKey, titleMember } from "./session-keys.ts";
 import { decodeRows, encodePayload, type RedisRow, toMessage, toStored } from "./session-rows.ts";
 import { appendScript, deleteScript, exportScript, messagesScript, toolsScript, windowScript } from "./session-scripts.ts";
-import { addToListings, conversationIds, keysOf, orAny, type RedisSpace, removeFromListings } from "./session-space.ts";
+import { addToListings, conversationIds, keysOf, orAny, ownersOf, type RedisSpace, removeFromListings } from "./session-space.ts";
 
 /** The requests of one call to one conversation under the same rules. */
 interface Group {
@@ -34,35 +35,35 @@ interface Group {
 export async function append(space: RedisSpace, requests: readonly AppendRequest[]): Promise<(Message[] | undefined)[]> {
   if (requests.length === 0) return [];
   const groups = groupByConversation(requests);
-  const { connection, prefix, owes } = space;
+  const { connection, prefix } = space;
   const now = Date.now();
-  await announce(
-    space,
-    now,
-    groups.map(({ first }) => first),
-  );
-  await Promise.all(
-    [...new Set(groups.map(({ first }) => first.tenant))].map((tenant) => connection.run("SADD", tenantsKey(prefix), tenant)),
-  );
+  const firsts = groups.map(({ first }) => first);
+  await Promise.all([
+    announce(space, now, firsts),
+    ...[...new Set(firsts.map(({ tenant }) => tenant))].map((tenant) => connection.run("SADD", tenantsKey(prefix), tenant)),
+    ...(connection.isCluster ? firsts.filter(({ createConversation }) => createConversation).map((first) => foretell(space, first)) : []),
+  ]);
   const batches = connection.isCluster ? groups.map((group) => [group]) : [groups];
-  const replies = await Promise.all(batches.map((batch) => appendBatch(space, batch, now)));
+  const written = (await Promise.all(batches.map((batch) => appendBatch(space, batch, now)))).flat();
   const answers: (Message[] | undefined)[] = new Array(requests.length).fill(undefined);
   const listed: Promise<void>[] = [];
   groups.forEach((group, index) => {
-    const [isAllowed, createdAt, updatedAt, , ...places] = replies.flat()[index] as [number, string, string, string, ...string[]];
-    if (isAllowed !== 1) return;
-    deal(group, places, answers);
-    const { tenant, userId, conversationId: id, create } = group.first;
-    if (connection.isCluster) listed.push(addToListings(space, { tenant, userId, id, createdAt, updatedAt, title: create.title }));
+    const [isAllowed, createdAt, updatedAt, member, ...places] = written[index] as [number, string, string, string, ...string[]];
+    const { tenant, userId, conversationId: id } = group.first;
+    if (isAllowed === 1) deal(group, places, answers);
+    if (!connection.isCluster) return;
+    if (isAllowed !== 1) listed.push(removeFromListings(space, tenant, userId, [id]));
+    else listed.push(addToListings(space, { tenant, userId, id, createdAt, updatedAt, titleMember: member }, "after"));
   });
   await Promise.all(listed);
-  if (owes)
-    await announce(
-      space,
-      now,
-      groups.map(({ first }) => first),
-    );
+  await announce(space, now, firsts);
   return answers;
+}
+
+/** Lists a conversation before it is written: a crash between leaves an entry that leads nowhere, never one too few. */
+async function foretell(space: RedisSpace, { tenant, userId, conversationId: id, create, messages }: AppendRequest): Promise<void> {
+  const createdAt = String(messages[0]?.createdAt.getTime());
+  await addToListings(space, { tenant, userId, id, createdAt, updatedAt: createdAt, titleMember: titleMember(create.title, id) }, "before");
 }
 
 function groupByConversation(requests: readonly AppendRequest[]): Group[] {
@@ -224,6 +225,8 @@ async function readMessages(
   return decodeRows(rows).map((row) => toStored(userId, conversationId, resourceId, row));
 }
 
+const erasedAtOnce = 100;
+
 /** Arguments of one script stay within what Lua unpacks. */
 const deletedAtOnce = 5_000;
 
@@ -257,22 +260,44 @@ async function remove(space: RedisSpace, scope: StoreScope, id: string, what: re
 
 /** How many messages went with it; undefined when it was not there. */
 export async function deleteConversation(space: RedisSpace, scope: StoreScope, id: string): Promise<number | undefined> {
-  const owner = await space.connection.run("HGET", conversationKeys(space.prefix, scope.tenant, id)[0] as string, "userId");
-  const deleted = await remove(space, scope, id, ["-"]);
-  if (deleted !== undefined) await removeFromListings(space, scope.tenant, String(owner), [id]);
+  return (await deleteConversations(space, scope, [id]))[0];
+}
+
+async function deleteConversations(space: RedisSpace, scope: StoreScope, ids: readonly string[]): Promise<(number | undefined)[]> {
+  const { connection, prefix } = space;
+  const { tenant } = scope;
+  const owners = await Promise.all(ids.map((id) => connection.run("HGET", conversationKeys(prefix, tenant, id)[0] as string, "userId")));
+  const deleted = await Promise.all(ids.map((id) => remove(space, scope, id, ["-"])));
+  // Those that were gone before are taken off the scope's own listings, those deleted now off their owner's.
+  const byUser = Map.groupBy(
+    [...ids.keys()].filter((index) => deleted[index] !== undefined || owners[index] == null),
+    (index) => (owners[index] == null ? scope.userId : String(owners[index])),
+  );
+  await Promise.all(
+    [...byUser].map(([userId, own]) =>
+      removeFromListings(
+        space,
+        tenant,
+        userId,
+        own.map((index) => ids[index] as string),
+      ),
+    ),
+  );
   return deleted;
 }
 
 export async function erase(space: RedisSpace, scope: StoreScope): Promise<{ conversations: number; messages: number }> {
   const erased = { conversations: 0, messages: 0 };
-  for (const id of await conversationIds(space, scope)) {
-    const messages = await deleteConversation(space, scope, id);
-    if (messages === undefined) continue;
-    erased.conversations++;
-    erased.messages += messages;
-  }
+  for (const ids of batchesOf(await conversationIds(space, scope), { count: erasedAtOnce }))
+    for (const messages of await deleteConversations(space, scope, ids)) {
+      if (messages === undefined) continue;
+      erased.conversations++;
+      erased.messages += messages;
+    }
   return erased;
 }
+
+const exportedAtOnce = 100;
 
 /** Users and conversations in the order of their ids' bytes, messages by place. */
 export async function exportMessages(
@@ -282,28 +307,64 @@ export async function exportMessages(
   limit: number,
 ): Promise<ExportRow[]> {
   const rows: ExportRow[] = [];
-  for (const { userId, id } of await ownedConversations(space, scope)) {
-    const order = after === undefined ? 1 : byBytes(userId, after.userId) || byBytes(id, after.conversationId);
-    if (order < 0) continue;
-    const keys = conversationKeys(space.prefix, scope.tenant, id);
-    const [owner, resourceId] = (await space.connection.run("HMGET", keys[0] as string, "userId", "resourceId")) as (string | null)[];
-    if (owner !== userId || resourceId == null || (scope.resourceId !== undefined && resourceId !== scope.resourceId)) continue;
-    const from = order === 0 ? `(${after?.seq}` : "-inf";
-    const flat = (await space.connection.script(exportScript, keys, [from, limit - rows.length])) as string[];
-    rows.push(...decodeRows(flat).map((row) => ({ message: toMessage(userId, id, row), resourceId })));
-    if (rows.length >= limit) return rows;
+  const orderOf = ({ userId, id }: Owned) => (after === undefined ? 1 : byBytes(userId, after.userId) || byBytes(id, after.conversationId));
+  const further = (await ownedConversations(space, scope)).filter((owned) => orderOf(owned) >= 0);
+  for (const some of batchesOf(further, { count: exportedAtOnce })) {
+    const headers = await Promise.all(some.map((owned) => exportHeader(space, scope, owned)));
+    const wanted = headers.filter((header) => header !== undefined);
+    while (wanted.length > 0 && rows.length < limit) {
+      const read = await Promise.all(
+        takeFilling(wanted, limit - rows.length).map((header) =>
+          exportOf(space, scope, header, orderOf(header) === 0 ? `(${after?.seq}` : "-inf", limit),
+        ),
+      );
+      rows.push(...read.flat());
+    }
+    if (rows.length >= limit) return rows.slice(0, limit);
   }
   return rows;
 }
 
-async function ownedConversations(space: RedisSpace, scope: StoreScope): Promise<{ readonly userId: string; readonly id: string }[]> {
+interface Owned {
+  readonly userId: string;
+  readonly id: string;
+}
+
+interface ExportHeader extends Owned {
+  readonly resourceId: string;
+  readonly size: number;
+}
+
+async function exportHeader({ connection, prefix }: RedisSpace, scope: StoreScope, { userId, id }: Owned) {
+  const [conversation = "", messages = ""] = conversationKeys(prefix, scope.tenant, id);
+  const [fields, size] = await Promise.all([
+    connection.run("HMGET", conversation, "userId", "resourceId") as Promise<(string | null)[]>,
+    connection.run("HLEN", messages),
+  ]);
+  const [owner, resourceId] = fields;
+  if (owner !== userId || resourceId == null || (scope.resourceId !== undefined && resourceId !== scope.resourceId)) return undefined;
+  return { userId, id, resourceId, size: Number(size) } satisfies ExportHeader;
+}
+
+/** Takes off the list as many as hold so many messages together. */
+function takeFilling(headers: ExportHeader[], count: number): ExportHeader[] {
+  let size = 0;
+  let taken = 0;
+  while (taken < headers.length && size < count) size += (headers[taken++] as ExportHeader).size;
+  return headers.splice(0, taken);
+}
+
+async function exportOf({ connection, prefix }: RedisSpace, scope: StoreScope, header: ExportHeader, from: string, limit: number) {
+  const { userId, id, resourceId } = header;
+  const flat = (await connection.script(exportScript, conversationKeys(prefix, scope.tenant, id), [from, limit])) as string[];
+  return decodeRows(flat).map((row) => ({ message: toMessage(userId, id, row), resourceId }));
+}
+
+async function ownedConversations(space: RedisSpace, scope: StoreScope): Promise<Owned[]> {
   const ids = await conversationIds(space, scope);
   if (ids.length === 0) return [];
   const { userId } = scope;
-  const owners =
-    userId === undefined
-      ? ((await space.connection.run("HMGET", ownersKey(space.prefix, scope.tenant), ...ids)) as (string | null)[])
-      : ids.map(() => userId);
+  const owners = userId === undefined ? await ownersOf(space, scope.tenant, ids) : ids.map(() => userId);
   return ids
     .flatMap((id, index) => (owners[index] == null ? [] : [{ id, userId: owners[index] }]))
     .sort((left, right) => byBytes(left.userId, right.userId) || byBytes(left.id, right.id));

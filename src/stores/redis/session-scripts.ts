@@ -34,27 +34,64 @@ local function unowe(due, work, member)
 end
 `;
 
-const listings = `
-local function list(first, id, user, createdAt, updatedAt, title, oldTitle)
-  for level = 0, 3, 3 do
-    redis.call('ZADD', KEYS[first + level], updatedAt, id)
-    redis.call('ZADD', KEYS[first + level + 1], createdAt, id)
-    if oldTitle and oldTitle ~= title then redis.call('ZREM', KEYS[first + level + 2], oldTitle) end
-    redis.call('ZADD', KEYS[first + level + 2], 0, title)
-  end
-  redis.call('HSET', KEYS[first + 6], id, user)
+const listing = `
+local function listIn(first, id, createdAt, updatedAt, title)
+  redis.call('ZADD', KEYS[first], updatedAt, id)
+  redis.call('ZADD', KEYS[first + 1], createdAt, id)
+  local old = redis.call('HGET', KEYS[first + 3], id)
+  if old == title then return end
+  if old then redis.call('ZREM', KEYS[first + 2], old) end
+  redis.call('ZADD', KEYS[first + 2], 0, title)
+  redis.call('HSET', KEYS[first + 3], id, title)
 end
 `;
 
+/** Into the user's listing and the tenant's: four keys each, and the owners. */
+const listings = `${listing}
+local function list(first, id, user, createdAt, updatedAt, title)
+  listIn(first, id, createdAt, updatedAt, title)
+  listIn(first + 4, id, createdAt, updatedAt, title)
+  redis.call('HSET', KEYS[first + 8], id, user)
+end
+`;
+
+/** Into one listing, where those of a conversation are on different nodes; a fifth key is that of the owners. `isNew`: unless it is in. */
+export const listScript = redisScript(`${listing}
+local id, user, createdAt, updatedAt, title, isNew = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6] == '1'
+if isNew and redis.call('HEXISTS', KEYS[4], id) == 1 then return 0 end
+listIn(1, id, createdAt, updatedAt, title)
+if KEYS[5] and not isNew then redis.call('HSET', KEYS[5], id, user) end
+return 1`);
+
 /**
- * Appends to any number of conversations: eight keys each, and seven of its listings where these are in reach (they are not on
+ * Takes conversations out of one listing, a user's or the tenant's (user ''), and out of the owners. Those whose own key is
+ * given too stay while they are there.
+ */
+export const unlistScript = redisScript(`
+local user = ARGV[1]
+for index = 2, #ARGV do
+  local id, conversation = ARGV[index], KEYS[4 + index]
+  local owner = conversation and redis.call('HGET', conversation, 'userId')
+  if not owner or (user ~= '' and owner ~= user) then
+    redis.call('ZREM', KEYS[1], id)
+    redis.call('ZREM', KEYS[2], id)
+    local title = redis.call('HGET', KEYS[4], id)
+    if title then redis.call('ZREM', KEYS[3], title) end
+    redis.call('HDEL', KEYS[4], id)
+    if user == '' then redis.call('HDEL', KEYS[5], id) end
+  end
+end
+return 1`);
+
+/**
+ * Appends to any number of conversations: eight keys each, and nine of its listings where these are in reach (they are not on
  * a cluster). Answers for each: whether it was allowed, createdAt, updatedAt, title member, and the place and time of each message.
  */
 export const appendScript = redisScript(`${keys}${owed}${listings}
 local at = 0
 local function take() at = at + 1; return ARGV[at] end
 local ttl, now, owes, groups, listed = tonumber(take()), take(), take() == '1', tonumber(take()), take() == '1'
-local width = listed and 15 or 8
+local width = listed and 17 or 8
 local answers = {}
 for group = 1, groups do
   local first = (group - 1) * width + 1
@@ -123,17 +160,17 @@ if not isMine(KEYS[1], ARGV[1], ARGV[2]) then return {} end
 touch(1, tonumber(ARGV[3]))
 return redis.call('HMGET', KEYS[1], 'userId', 'resourceId', 'data', 'createdAt', 'updatedAt')`);
 
-/** Sets new data where the old is still what was read; nil: look again. Answers the old title and the times. */
+/** Sets new data where the old is still what was read; nil: look again. Answers the time. */
 export const updateScript = redisScript(`${keys}${listings}
 local old, data, title, now, ttl, listed, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6] == '1', ARGV[7]
-local known = redis.call('HMGET', KEYS[1], 'data', 'updatedAt', 'title', 'createdAt', 'userId')
+local known = redis.call('HMGET', KEYS[1], 'data', 'updatedAt', 'createdAt', 'userId')
 if known[1] ~= old then return false end
 local updatedAt = known[2]
 if tonumber(now) > tonumber(updatedAt) then updatedAt = now end
 redis.call('HSET', KEYS[1], 'data', data, 'title', title, 'updatedAt', updatedAt)
 touch(1, ttl)
-if listed then list(9, id, known[5], known[4], updatedAt, title, known[3]) end
-return {updatedAt, known[3]}`);
+if listed then list(9, id, known[4], known[3], updatedAt, title) end
+return updatedAt`);
 
 /**
  * The newest rows that match, newest first: 0 when there is no such conversation, else 1 and for each its place, its

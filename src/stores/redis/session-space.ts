@@ -1,7 +1,10 @@
 import type { StoreScope } from "../../domain/session-store.ts";
+import { batchesOf } from "../../internal/batches.ts";
 import type { RedisConnection } from "./session-connection.ts";
-import { conversationKeys, type Listing, listingKeys, ownersKey, titleMember } from "./session-keys.ts";
-import { pageScript } from "./session-scripts.ts";
+import { conversationKeys, keysOfListing, listingKeys, ownersKey } from "./session-keys.ts";
+import { listScript, pageScript, unlistScript } from "./session-scripts.ts";
+
+const unlistedAtOnce = 500;
 
 /** What every operation of the session store works with. */
 export interface RedisSpace {
@@ -20,8 +23,8 @@ export const orAny = (id: string | undefined) => id ?? "";
 export function keysOf({ connection, prefix }: RedisSpace, tenant: string, userId: string, id: string): string[] {
   const keys = conversationKeys(prefix, tenant, id);
   if (connection.isCluster) return keys;
-  const listings = [listingKeys(prefix, tenant, userId), listingKeys(prefix, tenant, undefined)];
-  return [...keys, ...listings.flatMap((listing) => [listing.updatedAt, listing.createdAt, listing.title]), ownersKey(prefix, tenant)];
+  const levels = [listingKeys(prefix, tenant, userId), listingKeys(prefix, tenant, undefined)];
+  return [...keys, ...levels.flatMap(keysOfListing), ownersKey(prefix, tenant)];
 }
 
 export interface Listed {
@@ -30,58 +33,87 @@ export interface Listed {
   readonly id: string;
   readonly createdAt: string;
   readonly updatedAt: string;
-  readonly title: string;
-  readonly oldTitle?: string | undefined;
+  readonly titleMember: string;
 }
 
-/** Writes a conversation into its listings, on a cluster: a step of its own, repaired by the next write or read. */
-export async function addToListings({ connection, prefix }: RedisSpace, listed: Listed): Promise<void> {
-  const { tenant, userId, id, createdAt, updatedAt, title, oldTitle } = listed;
-  const member = titleMember(title, id);
-  const levels = [listingKeys(prefix, tenant, userId), listingKeys(prefix, tenant, undefined)];
+/**
+ * Writes a conversation into its listings, on a cluster: steps of their own. Before the conversation itself, where it is in
+ * none, so that none is ever missing; and after it, as it has become.
+ */
+export async function addToListings({ connection, prefix }: RedisSpace, listed: Listed, when: "before" | "after"): Promise<void> {
+  const { tenant, userId, id, createdAt, updatedAt, titleMember } = listed;
+  const values = [id, userId, createdAt, updatedAt, titleMember, when === "before" ? 1 : 0];
+  const tenants = [...keysOfListing(listingKeys(prefix, tenant, undefined)), ownersKey(prefix, tenant)];
   await Promise.all([
-    ...levels.flatMap((level) => [
-      connection.run("ZADD", level.updatedAt, updatedAt, id),
-      connection.run("ZADD", level.createdAt, createdAt, id),
-      connection.run("ZADD", level.title, "0", member),
-      ...(oldTitle === undefined || oldTitle === member ? [] : [connection.run("ZREM", level.title, oldTitle)]),
-    ]),
-    connection.run("HSET", ownersKey(prefix, tenant), id, userId),
+    connection.script(listScript, keysOfListing(listingKeys(prefix, tenant, userId)), values),
+    connection.script(listScript, tenants, values),
   ]);
 }
 
-/** Takes a conversation that is gone, or another user's by now, out of a user's listings, and when nobody has it of the tenant's. */
+/** Takes conversations that are gone, or another user's by now, out of a user's listings, and when nobody has them of the tenant's. */
 export async function removeFromListings(
-  { connection, prefix }: RedisSpace,
+  space: RedisSpace,
   tenant: string,
   userId: string | undefined,
   ids: readonly string[],
 ): Promise<void> {
   if (ids.length === 0) return;
-  const levels =
-    userId === undefined
-      ? [listingKeys(prefix, tenant, undefined)]
-      : [listingKeys(prefix, tenant, userId), listingKeys(prefix, tenant, undefined)];
+  const owners = userId === undefined ? await ownersOf(space, tenant, ids) : ids.map(() => userId);
+  const byUser = Map.groupBy(ids.keys(), (index) => owners[index]);
   await Promise.all([
-    ...levels.map((level) => removeFromListing(connection, level, ids)),
-    connection.run("HDEL", ownersKey(prefix, tenant), ...ids),
+    removeFromListing(space, tenant, undefined, ids),
+    ...[...byUser].flatMap(([user, own]) =>
+      user == null
+        ? []
+        : [
+            removeFromListing(
+              space,
+              tenant,
+              user,
+              own.map((index) => ids[index] as string),
+            ),
+          ],
+    ),
   ]);
+  // On a cluster somebody may have made them anew in between.
+  if (space.connection.isCluster) await relist(space, tenant, ids);
 }
 
-export async function removeFromListing(connection: RedisConnection, listing: Listing, ids: readonly string[]): Promise<void> {
-  const gone = new Set(ids);
-  const titles: string[] = [];
-  // A title is not known any more: its entry is found by the id at its end.
-  for (let start = 0; ; start += 1_000) {
-    const some = (await connection.run("ZRANGE", listing.title, String(start), String(start + 999))) as string[];
-    titles.push(...some.filter((member) => gone.has(member.slice(member.indexOf("\0") + 1))));
-    if (some.length < 1_000) break;
+async function removeFromListing(
+  { connection, prefix }: RedisSpace,
+  tenant: string,
+  userId: string | undefined,
+  ids: readonly string[],
+): Promise<void> {
+  const listing = [...keysOfListing(listingKeys(prefix, tenant, userId)), userId === undefined ? ownersKey(prefix, tenant) : undefined];
+  for (const some of batchesOf(ids, { count: unlistedAtOnce })) {
+    const own = connection.isCluster ? [] : some.map((id) => conversationKeys(prefix, tenant, id)[0] as string);
+    // A user's listing has no owners: the key before is named twice, so that the conversations' stand in one place.
+    const keys = listing.map((key) => key ?? (listing[3] as string));
+    await connection.script(unlistScript, [...keys, ...own], [orAny(userId), ...some]);
   }
-  await Promise.all([
-    connection.run("ZREM", listing.updatedAt, ...ids),
-    connection.run("ZREM", listing.createdAt, ...ids),
-    ...(titles.length === 0 ? [] : [connection.run("ZREM", listing.title, ...titles)]),
-  ]);
+}
+
+/** Writes conversations that are there into their listings again. */
+export async function relist(space: RedisSpace, tenant: string, ids: readonly string[]): Promise<void> {
+  const { connection, prefix } = space;
+  await Promise.all(
+    ids.map(async (id) => {
+      const key = conversationKeys(prefix, tenant, id)[0] as string;
+      const fields = (await connection.run("HMGET", key, "userId", "createdAt", "updatedAt", "title")) as (string | null)[];
+      const [userId, createdAt, updatedAt, titleMember] = fields;
+      if (userId == null || createdAt == null || updatedAt == null || titleMember == null) return;
+      await addToListings(space, { tenant, userId, id, createdAt, updatedAt, titleMember }, "after");
+    }),
+  );
+}
+
+/** Whose each of these is: by the tenant's list, else by the conversation itself. */
+export async function ownersOf({ connection, prefix }: RedisSpace, tenant: string, ids: readonly string[]): Promise<(string | null)[]> {
+  const listed = (await connection.run("HMGET", ownersKey(prefix, tenant), ...ids)) as (string | null)[];
+  const ask = async (id: string) =>
+    (await connection.run("HGET", conversationKeys(prefix, tenant, id)[0] as string, "userId")) as string | null;
+  return Promise.all(ids.map((id, index) => listed[index] ?? ask(id)));
 }
 
 /** Ids of a scope's conversations, oldest first; some may be gone, or of another resource. */

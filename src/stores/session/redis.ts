@@ -7,7 +7,9 @@ import {
   createConversation,
   getConversation,
   listConversations,
+  type Swept,
   sessionStats,
+  sweep,
   updateConversation,
 } from "../redis/session-conversations.ts";
 import { spaceKey } from "../redis/session-keys.ts";
@@ -41,6 +43,7 @@ export function redisSessionStore(options: RedisSessionStoreOptions = {}): Sessi
     throw new InvalidArgumentError("ttlSeconds", "must be a number of seconds above 0");
   const connection = redis(options);
   const known = { owes: false, until: 0 };
+  const swept: Swept = { tenant: "", offset: 0 };
 
   const during = <Value>(operation: string, signal: AbortSignal | undefined, work: (space: RedisSpace) => Promise<Value>) =>
     connection.during(operation, signal, async (opened) => {
@@ -77,6 +80,7 @@ export function redisSessionStore(options: RedisSessionStoreOptions = {}): Sessi
     erase: (scope, _, signal) => during("erase", signal, (space) => erase(space, scope)),
 
     getMessages: (scope, references, signal) => during("get messages", signal, (space) => getMessages(space, scope, references)),
+    maintain: (signal) => during("maintain", signal, (space) => sweep(space, swept)),
     outbox: {
       adopt: (name, signal) =>
         during("adopt embedding space", signal, async (space) => {
