@@ -23,6 +23,7 @@ import { memoryVectorStore } from "./vector/memory.ts";
 import { pgvectorVectorStore } from "./vector/pgvector.ts";
 import { pineconeVectorStore } from "./vector/pinecone.ts";
 import { qdrantVectorStore } from "./vector/qdrant.ts";
+import { redisVectorStore } from "./vector/redis.ts";
 import { sqliteVectorStore } from "./vector/sqlite.ts";
 
 // Each backend is one file and one line here. Drivers are loaded on first use.
@@ -43,6 +44,7 @@ export const vectorStores = {
   memory: memoryVectorStore,
   pgvector: pgvectorVectorStore,
   sqlite: sqliteVectorStore,
+  redis: redisVectorStore,
   qdrant: qdrantVectorStore,
   chroma: chromaVectorStore,
   pinecone: pineconeVectorStore,

@@ -72,8 +72,10 @@ test(`the tarball is smaller than ${maxPackedBytes / 1e6} MB`, () => {
 });
 
 test("every subpath can be imported without an optional peer", () => {
-  const subpaths = importableSubpaths(installed);
+  // The suites are the one thing that needs a peer to be loaded: Vitest.
+  const subpaths = importableSubpaths(installed).filter((subpath) => !subpath.includes("/testing/"));
   expect(subpaths).toContain("unforget");
+  expect(subpaths).toContain("unforget/stores/vector/qdrant");
   run(["--input-type=module", "-e", `for (const subpath of ${JSON.stringify(subpaths)}) await import(subpath);`], consumer);
 });
 

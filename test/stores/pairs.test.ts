@@ -31,6 +31,7 @@ const sessions: readonly Choice<SessionsOption>[] = [
   { name: "memory", option: () => ({ store: "memory" }) },
   { name: "sqlite", option: (pair) => ({ store: "sqlite", path: join(directory, `${pair}.db`) }) },
   { name: "embedded postgres", option: () => ({ store: "postgres", dataDir: join(directory, "pg") }) },
+  ...at("redis", "redis", (url) => ({ store: "redis" as const, url, keyPrefix: `${mark}:` })),
   ...at("mongodb", "mongodb", (url) => ({ store: "mongodb" as const, uri: url, database: mark })),
   ...at("elasticsearch", "elasticsearch", (url) => ({
     store: "elasticsearch" as const,
@@ -44,6 +45,7 @@ const vectors: readonly Choice<VectorsOption>[] = [
   { name: "memory", option: () => ({ store: "memory" }) },
   { name: "sqlite", option: (pair) => ({ store: "sqlite", path: join(directory, `${pair}-vectors.db`) }) },
   ...at("postgres", "pgvector", (url) => ({ store: "pgvector" as const, url, schema: `${mark}_vectors` })),
+  ...at("redis", "redis", (url) => ({ store: "redis" as const, url, keyPrefix: `${mark}v:` })),
   ...at("qdrant", "qdrant", (url) => ({ store: "qdrant" as const, url, collection: mark })),
   ...at("chroma", "chroma", (url) => ({ store: "chroma" as const, url, collection: mark })),
 ];
