@@ -1,6 +1,6 @@
 import type { StoreScope } from "../../domain/session-store.ts";
 import { batchesOf } from "../../internal/batches.ts";
-import type { RedisConnection } from "./session-connection.ts";
+import type { SessionConnection } from "./session-connection.ts";
 import { conversationKeys, keysOfListing, listingKeys, ownersKey } from "./session-keys.ts";
 import { listScript, pageScript, unlistScript } from "./session-scripts.ts";
 
@@ -8,7 +8,7 @@ const unlistedAtOnce = 500;
 
 /** What every operation of the session store works with. */
 export interface RedisSpace {
-  readonly connection: RedisConnection;
+  readonly connection: SessionConnection;
   readonly prefix: string;
   /** 0: nothing expires. */
   readonly ttlMs: number;

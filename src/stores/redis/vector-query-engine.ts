@@ -4,7 +4,7 @@ import type { EmbeddingSpace } from "../../domain/memory-store.ts";
 import type { VectorEntry } from "../../domain/vector-store.ts";
 import { batchesOf } from "../../internal/batches.ts";
 import { stableId } from "../../internal/stable-id.ts";
-import type { RedisWord, VectorConnection } from "./vector-connection.ts";
+import type { RedisConnection, RedisWord } from "./connection.ts";
 import {
   type FieldConditions,
   type Payload,
@@ -24,7 +24,7 @@ const mostDeleted = 1_000;
 
 /** A hash for each vector, and one index of the query engine over them. */
 export function queryEngine(
-  { send }: VectorConnection,
+  { send }: RedisConnection,
   { prefix, searchEf, efConstruct, scanUpTo, timeoutMs, m, index }: LayoutSettings & { readonly index: "hnsw" | "flat" },
 ): VectorLayout {
   const name = `${prefix}index`;

@@ -2,7 +2,7 @@ import { InvalidArgumentError } from "../../domain/errors.ts";
 import type { VectorEntry, VectorMatch, VectorQuery } from "../../domain/vector-store.ts";
 import { batchesOf } from "../../internal/batches.ts";
 import { stableId } from "../../internal/stable-id.ts";
-import type { RedisWord, VectorConnection } from "./vector-connection.ts";
+import type { RedisConnection, RedisWord } from "./connection.ts";
 import {
   type FieldConditions,
   type Payload,
@@ -50,7 +50,7 @@ return #names`;
  * One vector set for each user of a tenant, with a sorted set of its elements' names, which begin with their conversation;
  * and one sorted set of all users, whose names begin with their tenant.
  */
-export function vectorSets(connection: VectorConnection, { prefix, searchEf, efConstruct, scanUpTo, m }: LayoutSettings): VectorLayout {
+export function vectorSets(connection: RedisConnection, { prefix, searchEf, efConstruct, scanUpTo, m }: LayoutSettings): VectorLayout {
   const { send, script } = connection;
   const registry = `${prefix}users`;
   const tagOf = (tenant: string, userId: string) => stableId(tenant, userId);

@@ -1,6 +1,6 @@
 import { BackendError, DimensionMismatchError } from "../../domain/errors.ts";
 import type { EmbeddingSpace } from "../../domain/memory-store.ts";
-import type { VectorConnection } from "./vector-connection.ts";
+import type { RedisConnection } from "./connection.ts";
 
 /** The note of what is kept under a prefix, and how. The first process that writes decides. */
 export interface SpaceNote extends EmbeddingSpace {
@@ -18,7 +18,7 @@ if held and held ~= ARGV[2] then return held end
 redis.call('SET', KEYS[1], ARGV[1])
 return ARGV[1]`;
 
-export async function readNote(connection: VectorConnection, prefix: string): Promise<SpaceNote | undefined> {
+export async function readNote(connection: RedisConnection, prefix: string): Promise<SpaceNote | undefined> {
   const text = await connection.send(keyOf(prefix), ["GET", keyOf(prefix)]);
   return text === null || text === undefined ? undefined : (JSON.parse(String(text)) as SpaceNote);
 }
@@ -28,7 +28,7 @@ export async function readNote(connection: VectorConnection, prefix: string): Pr
  * @throws DimensionMismatchError when there are vectors of another model or length
  */
 export async function claimSpace(
-  connection: VectorConnection,
+  connection: RedisConnection,
   prefix: string,
   wanted: SpaceNote,
   isEmpty: (held: SpaceNote) => Promise<boolean>,

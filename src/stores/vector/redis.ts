@@ -1,10 +1,10 @@
-import { BackendError, DimensionMismatchError, InvalidArgumentError, MemoryError } from "../../domain/errors.ts";
+import { BackendError, DimensionMismatchError, MemoryError } from "../../domain/errors.ts";
 import type { VectorGuarantees } from "../../domain/guarantees.ts";
 import type { VectorStore } from "../../domain/vector-store.ts";
 import { abortable } from "../../internal/abort.ts";
 import { once } from "../../internal/once.ts";
 import { stableId } from "../../internal/stable-id.ts";
-import { type RedisVectorClient, toVectorError, type VectorConnection, vectorConnection } from "../redis/vector-connection.ts";
+import { type RedisClient, type RedisConnection, redisConnection, toRedisError } from "../redis/connection.ts";
 import type { VectorLayout } from "../redis/vector-layout.ts";
 import { queryEngine } from "../redis/vector-query-engine.ts";
 import { vectorSets } from "../redis/vector-sets.ts";
@@ -17,7 +17,7 @@ export interface RedisVectorStoreOptions {
   /** Whether it is a cluster. @default asked of the server */
   readonly cluster?: boolean | undefined;
   /** A client or cluster of the package `redis` of yours, connected. It is lent: `close` leaves it open. */
-  readonly client?: RedisVectorClient | undefined;
+  readonly client?: RedisClient | undefined;
   /** Begins every key, with `vectors:` after it. Holds the vectors of one model, of every tenant. @default "unforget:" */
   readonly keyPrefix?: string | undefined;
   /** The sets of Redis 8, or the index of the query engine (`FT.SEARCH`). @default what holds vectors already, then the query engine where it is, then the sets */
@@ -51,7 +51,7 @@ const guarantees: VectorGuarantees = {
 type Way = "vector-sets" | "query-engine";
 
 interface Opened {
-  readonly connection: VectorConnection;
+  readonly connection: RedisConnection;
   readonly ways: readonly Way[];
 }
 
@@ -83,8 +83,7 @@ export function redisVectorStore(options: RedisVectorStoreOptions = {}): VectorS
   } = options;
   const prefix = `${keyPrefix}vectors:`;
   const urls = typeof url === "string" ? [url] : url;
-  if (urls.length === 0) throw new InvalidArgumentError("vectors.url", "is an empty list: give the address of at least one node");
-  const { connected, close } = vectorConnection({ urls, cluster, client, connectTimeoutMs, timeoutMs });
+  const { connected, close } = redisConnection({ urlField: "vectors.url", urls, cluster, client, connectTimeoutMs, timeoutMs });
   let isClosed = false;
   let current: Kept | undefined;
 
@@ -119,13 +118,13 @@ export function redisVectorStore(options: RedisVectorStoreOptions = {}): VectorS
         return await work();
       } catch (error) {
         check();
-        throw toVectorError(error, operation);
+        throw toRedisError(error, operation);
       }
     };
     return abortable(answer(), signal);
   }
 
-  function layoutOf(connection: VectorConnection, note: SpaceNote): VectorLayout {
+  function layoutOf(connection: RedisConnection, note: SpaceNote): VectorLayout {
     const settings = { prefix, efConstruct, timeoutMs, m: note.m };
     if (note.layout !== "vector-sets")
       return queryEngine(connection, { ...settings, searchEf: searchEf ?? 512, scanUpTo: scanUpTo ?? 10_000, index: note.layout });
@@ -224,7 +223,7 @@ export function redisVectorStore(options: RedisVectorStoreOptions = {}): VectorS
 }
 
 /** What the server offers, the better one first. Of an index of the query engine a cluster has but parts. */
-async function waysOf({ isCluster, send }: VectorConnection): Promise<Way[]> {
+async function waysOf({ isCluster, send }: RedisConnection): Promise<Way[]> {
   const known = (await send("", ["COMMAND", "INFO", "FT.SEARCH", "VADD"])) as unknown[];
   const has = (command: unknown) => command !== null && command !== undefined;
   return [...(has(known[0]) && !isCluster ? (["query-engine"] as const) : []), ...(has(known[1]) ? (["vector-sets"] as const) : [])];

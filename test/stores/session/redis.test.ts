@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { inspect } from "node:util";
 import { createClient, createCluster } from "redis";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type RedisSessionStoreOptions, redisSessionStore } from "../../../src/stores/session/redis.ts";
@@ -57,6 +58,18 @@ describeServer("redis", "on one server", (url) => {
         await removeKeys(url, keyPrefix);
       },
     };
+  });
+
+  test("a refused login is told at once, and no address with its password in it", async () => {
+    const secret = "a-secret-password";
+    const store = redisSessionStore({ url: url.replace("redis://", `redis://nobody:${secret}@`) });
+    onTestFinished(() => store.close());
+    const error: unknown = await store.open().catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: "backend_denied" });
+    expect(inspect(error, { depth: 10 })).not.toContain(secret);
+    for (const wrong of [`redis://u:${secret}@localhost:port`, `http://u:${secret}@localhost`, "localhost:6379"])
+      expect(() => redisSessionStore({ url: wrong })).toThrow(/^\[sessions.url\] is no address of Redis: [^@]*$/);
+    expect(() => redisSessionStore({ url: [] })).toThrow("[sessions.url]");
   });
 
   describe("ttlSeconds", () => {

@@ -2,15 +2,17 @@ import { BackendError, InvalidArgumentError, MemoryError } from "../../domain/er
 import { loadDependency } from "../../internal/load-dependency.ts";
 import { once } from "../../internal/once.ts";
 
-/** What the vectors use of a client or a cluster of the package `redis`. */
-export interface RedisVectorClient {
+/** What the stores use of a client or a cluster of the package `redis`. */
+export interface RedisClient {
   sendCommand(...args: never[]): Promise<unknown>;
 }
 
-export interface VectorConnectionSettings {
+export interface ConnectionSettings {
+  /** Names the option that holds the addresses, in messages. */
+  readonly urlField: string;
   readonly urls: readonly string[];
   readonly cluster: boolean | undefined;
-  readonly client: RedisVectorClient | undefined;
+  readonly client: RedisClient | undefined;
   readonly connectTimeoutMs: number;
   readonly timeoutMs: number;
 }
@@ -19,7 +21,7 @@ export interface VectorConnectionSettings {
 export type RedisWord = string | Buffer;
 
 /** A connected server, or a cluster of them. Commands sent in one go travel together. */
-export interface VectorConnection {
+export interface RedisConnection {
   readonly isCluster: boolean;
   /** Sends a command to the node of a cluster that has the key. */
   send(key: string, words: readonly RedisWord[]): Promise<unknown>;
@@ -28,16 +30,18 @@ export interface VectorConnection {
   end(): Promise<void>;
 }
 
-type Send = VectorConnection["send"];
+type Send = RedisConnection["send"];
 
 /** Connects on the first call. A connection that broke comes back by itself; what is sent meanwhile fails at once. */
-export function vectorConnection(settings: VectorConnectionSettings): {
-  connected(): Promise<VectorConnection>;
+export function redisConnection(settings: ConnectionSettings): {
+  connected(): Promise<RedisConnection>;
   close(): Promise<void>;
 } {
-  for (const url of settings.urls) checkUrl(url);
+  if (settings.urls.length === 0)
+    throw new InvalidArgumentError(settings.urlField, "is an empty list: give the address of at least one node");
+  for (const url of settings.urls) checkUrl(url, settings.urlField);
   let isClosed = false;
-  let made: VectorConnection | undefined;
+  let made: RedisConnection | undefined;
   const connected = once(async () => {
     const connection = await connect(settings);
     if (isClosed) await connection.end();
@@ -56,13 +60,13 @@ export function vectorConnection(settings: VectorConnectionSettings): {
 }
 
 /** Clients quote an address they cannot read, with the password in it. */
-function checkUrl(url: string): void {
+function checkUrl(url: string, field: string): void {
   const protocol = URL.parse(url)?.protocol;
   if (protocol !== "redis:" && protocol !== "rediss:")
-    throw new InvalidArgumentError("vectors.url", "is no address of Redis: give one such as redis://localhost:6379");
+    throw new InvalidArgumentError(field, "is no address of Redis: give one such as redis://localhost:6379");
 }
 
-async function connect(settings: VectorConnectionSettings): Promise<VectorConnection> {
+async function connect(settings: ConnectionSettings): Promise<RedisConnection> {
   const { client, urls, cluster, timeoutMs } = settings;
   if (client !== undefined) return lent(client, timeoutMs);
   if (cluster === true) return connectCluster(settings);
@@ -87,7 +91,7 @@ function patience(): { strategy: (retries: number, cause: Error) => number | Err
   };
 }
 
-async function connectSingle(url: string, { connectTimeoutMs, timeoutMs }: VectorConnectionSettings): Promise<VectorConnection> {
+async function connectSingle(url: string, { connectTimeoutMs, timeoutMs }: ConnectionSettings): Promise<RedisConnection> {
   const { createClient } = await load();
   const { strategy, settled } = patience();
   const socket = { connectTimeout: connectTimeoutMs, reconnectStrategy: strategy };
@@ -99,7 +103,7 @@ async function connectSingle(url: string, { connectTimeoutMs, timeoutMs }: Vecto
   return connection(false, timeoutMs, (_, words) => client.sendCommand([...words]), client);
 }
 
-async function connectCluster({ urls, connectTimeoutMs, timeoutMs }: VectorConnectionSettings): Promise<VectorConnection> {
+async function connectCluster({ urls, connectTimeoutMs, timeoutMs }: ConnectionSettings): Promise<RedisConnection> {
   const { createCluster } = await load();
   const { strategy, settled } = patience();
   const socket = { connectTimeout: connectTimeoutMs, reconnectStrategy: strategy };
@@ -140,14 +144,14 @@ function destroy(client: { destroy(): void }): void {
   }
 }
 
-function lent(client: RedisVectorClient, timeoutMs: number): VectorConnection {
+function lent(client: RedisClient, timeoutMs: number): RedisConnection {
   const isCluster = "masters" in client || "slots" in client;
   const sendCommand = client.sendCommand.bind(client) as (...args: unknown[]) => Promise<unknown>;
   const send: Send = (key, words) => (isCluster ? sendCommand(nodeOf(key), false, [...words]) : sendCommand([...words]));
   return connection(isCluster, timeoutMs, send, undefined);
 }
 
-function connection(isCluster: boolean, timeoutMs: number, sender: Send, owned: { destroy(): void } | undefined): VectorConnection {
+function connection(isCluster: boolean, timeoutMs: number, sender: Send, owned: { destroy(): void } | undefined): RedisConnection {
   const send: Send = (key, words) => inTime(sender(key, words), timeoutMs);
   return {
     isCluster,
@@ -177,7 +181,7 @@ async function inTime<Value>(work: Promise<Value>, timeoutMs: number): Promise<V
 
 const refusals: readonly (readonly [RegExp, "backend_error" | "backend_denied" | "backend_unavailable", string])[] = [
   [/^(NOAUTH|WRONGPASS)/, "backend_denied", "the server refused the login: check user and password"],
-  [/^NOPERM/, "backend_denied", "this user may not do it: allow scripts, sorted sets and vectors for the key prefix"],
+  [/^NOPERM/, "backend_denied", "this user may not do it: allow scripts, hashes, sorted sets and vectors for the key prefix"],
   [/^OOM/, "backend_unavailable", "the server has no memory left: raise maxmemory, or delete something"],
   [/^READONLY/, "backend_unavailable", "this node is a replica: give the address of the primary"],
   [/^(MOVED|CROSSSLOT)/, "backend_error", "this server is a node of a cluster: lend a client of the cluster, or give its address"],
@@ -185,7 +189,7 @@ const refusals: readonly (readonly [RegExp, "backend_error" | "backend_denied" |
 ];
 
 /** An error a caller can act on. What the server itself said may hold contents: it is the cause alone. */
-export function toVectorError(error: unknown, operation: string): unknown {
+export function toRedisError(error: unknown, operation: string): unknown {
   if (MemoryError.isInstance(error) || !(error instanceof Error)) return error;
   const known = refusals.find(([pattern]) => pattern.test(error.message));
   if (known !== undefined) {
