@@ -1,4 +1,5 @@
 import type { ArchiveEntry, ArchiveStore } from "../domain/archive-store.ts";
+import type { Conversation } from "../domain/conversation.ts";
 import { BackendError } from "../domain/errors.ts";
 import type { MemoryStore, SettledItem } from "../domain/memory-store.ts";
 import type { Message } from "../domain/message.ts";
@@ -30,18 +31,25 @@ export function archivedStore(store: ArchivableStore, archive: ArchiveStore): Me
     }
   }
 
-  /** What is deleted here must go there too; a failure says that the call must be repeated. */
-  async function removing<Value>(work: Promise<Value>, selection: VectorSelection, signal: AbortSignal | undefined): Promise<Value> {
-    const value = await work;
+  /**
+   * What is deleted here must go there too: first, so that a failure leaves both as they were, and once more after, as a
+   * worker may have brought a copy in between.
+   */
+  async function removing<Value>(selections: readonly VectorSelection[], work: () => Promise<Value>, signal: AbortSignal | undefined) {
+    const removeAll = async () => {
+      for (const selection of selections) await archive.remove(selection, signal);
+    };
     try {
-      await archive.remove(selection, signal);
+      await removeAll();
     } catch (error) {
       signal?.throwIfAborted();
-      throw new BackendError(archive.name, "remove", "it is deleted in the memory and not yet in the archive: call again", {
+      throw new BackendError(archive.name, "remove", "the archive failed, and nothing was deleted: call again", {
         cause: error,
         retryable: true,
       });
     }
+    const value = await work();
+    await removeAll().catch(() => {});
     return value;
   }
 
@@ -73,26 +81,28 @@ export function archivedStore(store: ArchivableStore, archive: ArchiveStore): Me
       );
       throw failure;
     },
-    deleteConversation: (scope, id, signal) =>
-      removing(store.deleteConversation(scope, id, signal), { ...ownerOf(scope), conversationId: id }, signal),
+    async deleteConversation(scope, id, signal) {
+      const found = await store.getConversation(scope, id, signal);
+      if (found === undefined) return false;
+      const selection = { tenant: scope.tenant, userId: found.userId, conversationId: id };
+      return removing([selection], () => store.deleteConversation(scope, id, signal), signal);
+    },
     async deleteMessages(scope, conversationId, messageIds, signal) {
       const owner = await store.getConversation(scope, conversationId, signal);
       if (owner === undefined) return undefined;
       const selection = { tenant: scope.tenant, userId: owner.userId, conversationId, messageIds };
-      return removing(store.deleteMessages(scope, conversationId, messageIds, signal), selection, signal);
+      return removing([selection], () => store.deleteMessages(scope, conversationId, messageIds, signal), signal);
     },
     async erase(scope, options, signal) {
-      if (scope.resourceId === undefined) return removing(store.erase(scope, options, signal), ownerOf(scope), signal);
-      // One resource of a user: its conversations, each by itself.
-      const ids = await conversationIds(store, scope, signal);
-      const erased = await store.erase(scope, options, signal);
-      for (const conversationId of ids) await removing(Promise.resolve(), { ...ownerOf(scope), conversationId }, signal);
-      return erased;
+      const { tenant, userId } = scope;
+      const selections =
+        scope.resourceId === undefined
+          ? [{ tenant, userId }]
+          : (await ownedConversations(store, scope, signal)).map((one) => ({ tenant, userId: one.userId, conversationId: one.id }));
+      return removing(selections, () => store.erase(scope, options, signal), signal);
     },
   };
 }
-
-const ownerOf = ({ tenant, userId }: StoreScope): VectorSelection => ({ tenant, userId });
 
 async function withTextless(
   store: ArchivableStore,
@@ -145,13 +155,13 @@ function runsBefore(messages: readonly Message[], places: ReadonlySet<number>): 
   return runs;
 }
 
-async function conversationIds(store: MemoryStore, scope: StoreScope, signal: AbortSignal | undefined): Promise<string[]> {
-  const ids: string[] = [];
+async function ownedConversations(store: MemoryStore, scope: StoreScope, signal: AbortSignal | undefined): Promise<Conversation[]> {
+  const found: Conversation[] = [];
   for (let cursor: string | undefined; ; ) {
     const query = { orderBy: "createdAt", direction: "asc", limit: 1_000, cursor, offset: 0 } as const;
     const page = await store.listConversations(scope, query, signal);
-    ids.push(...page.items.map(({ id }) => id));
-    if (page.nextCursor === undefined) return ids;
+    found.push(...page.items);
+    if (page.nextCursor === undefined) return found;
     cursor = page.nextCursor;
   }
 }

@@ -1,3 +1,4 @@
+import { MemoryError } from "../domain/errors.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { OwedItem, SettledItem } from "../domain/memory-store.ts";
 import type { Message } from "../domain/message.ts";
@@ -121,13 +122,18 @@ export function composedStore(sessions: SessionStore, vectors: VectorStore | und
       };
     },
     async stats(scope, signal) {
+      let unreachable: string | undefined;
       const [counts, stored, owed] = await Promise.all([
         sessions.stats(scope, signal),
-        vectors?.count(scope, signal),
+        vectors?.count(scope, signal).catch((error: unknown) => {
+          signal?.throwIfAborted();
+          unreachable = messageOf(error);
+          return 0;
+        }),
         outbox?.count(scope, ["embed", "forget"], signal),
       ]);
       const { pending = 0, failing = 0, lastError } = owed ?? {};
-      return { ...counts, vectors: stored ?? 0, owed: { pending, failing, lastError } };
+      return { ...counts, vectors: stored ?? 0, owed: { pending, failing, lastError: lastError ?? unreachable } };
     },
 
     async append(requests, signal) {
@@ -155,6 +161,7 @@ export function composedStore(sessions: SessionStore, vectors: VectorStore | und
       return removing(sessions.deleteMessages(scope, conversationId, messageIds, signal), signal);
     },
     async erase(scope, options, signal) {
+      await local?.noteErasing(scope, signal);
       const erased = await removing(sessions.erase(scope, options, signal), signal);
       // Without a resource everything of the user goes, also what no message stands behind any more.
       if (scope.resourceId === undefined) await vectors?.delete({ tenant: scope.tenant, userId: scope.userId }, signal);
@@ -273,4 +280,5 @@ function toEntry(tenant: string, stored: StoredMessage, vector: Float32Array, re
   };
 }
 
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+/** Only our own errors are known to hold no secrets. */
+const messageOf = (error: unknown) => (MemoryError.isInstance(error) ? error.message : "the vector store failed");

@@ -35,6 +35,20 @@ export interface LocalOutbox extends Outbox {
     messageIds: readonly string[] | undefined,
     signal: AbortSignal | undefined,
   ): Promise<void>;
+  /** The same for everything of a scope. */
+  noteErasing(scope: StoreScope, signal: AbortSignal | undefined): Promise<void>;
+}
+
+/** The scope's conversations, all of them. */
+async function conversationIds(sessions: SessionStore, scope: StoreScope, signal: AbortSignal | undefined): Promise<string[]> {
+  const ids: string[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const query = { orderBy: "createdAt", direction: "asc", limit: 1_000, cursor, offset: 0 } as const;
+    const page = await sessions.listConversations(scope, query, signal);
+    ids.push(...page.items.map(({ id }) => id));
+    if (page.nextCursor === undefined) return ids;
+    cursor = page.nextCursor;
+  }
 }
 
 export function localOutbox(sessions: SessionStore): LocalOutbox {
@@ -135,15 +149,25 @@ export function localOutbox(sessions: SessionStore): LocalOutbox {
         });
       });
     },
-    async noteDeleting(scope, conversationId, messageIds, signal) {
-      const conversation = await sessions.getConversation(scope, conversationId, signal);
-      if (conversation === undefined) return;
-      const { userId } = conversation;
-      const ids = messageIds ?? (await allIds(sessions, { ...scope, userId }, conversationId, signal));
-      for (const messageId of ids) entries.delete(vectorKey(scope.tenant, { userId, conversationId, messageId }));
-      oweRemoval(scope.tenant, userId, conversationId, ids);
+    async noteErasing(scope, signal) {
+      for (const id of await conversationIds(sessions, scope, signal)) await noteDeleting(scope, id, undefined, signal);
     },
+    noteDeleting,
   };
+
+  async function noteDeleting(
+    scope: StoreScope,
+    conversationId: string,
+    messageIds: readonly string[] | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const conversation = await sessions.getConversation(scope, conversationId, signal);
+    if (conversation === undefined) return;
+    const { userId } = conversation;
+    const ids = messageIds ?? (await allIds(sessions, { ...scope, userId }, conversationId, signal));
+    for (const messageId of ids) entries.delete(vectorKey(scope.tenant, { userId, conversationId, messageId }));
+    oweRemoval(scope.tenant, userId, conversationId, ids);
+  }
 }
 
 const vectorKey = (tenant: string, { userId, conversationId, messageId }: MessageReference) =>

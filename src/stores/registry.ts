@@ -186,6 +186,7 @@ const placeFields = ["url", "host", "port", "database", "user", "password", "ssl
  * Postgres keeps them itself, ranking in one statement.
  */
 export function besideSessions(vectors: VectorsOption, sessions: SessionsOption): VectorsOption | undefined {
+  if (isObject(sessions) && "append" in sessions) return vectors;
   if (!isObject(vectors) || vectors.store !== "pgvector" || placeFields.some((field) => vectors[field] !== undefined)) return vectors;
   const place: Readonly<Record<string, unknown>> = isObject(sessions) && "store" in sessions ? sessions : { client: sessions };
   if ("store" in place && place.store !== "postgres") return vectors;

@@ -93,7 +93,9 @@ function byScore(left: RankedCandidate, right: RankedCandidate): number {
   const similarities = [left, right].map(({ candidate }) => candidate.similarity ?? Number.NEGATIVE_INFINITY) as [number, number];
   if (similarities[0] !== similarities[1]) return similarities[1] - similarities[0];
   const newer = right.candidate.createdAt.getTime() - left.candidate.createdAt.getTime();
-  return newer === 0 ? right.candidate.seq - left.candidate.seq : newer;
+  if (newer !== 0) return newer;
+  if (left.candidate.seq !== right.candidate.seq) return right.candidate.seq - left.candidate.seq;
+  return placeKey(left.candidate, 0) < placeKey(right.candidate, 0) ? -1 : 1;
 }
 
 const conversationKey = (candidate: Candidate) => JSON.stringify([candidate.userId, candidate.conversationId]);
