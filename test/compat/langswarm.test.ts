@@ -1,7 +1,13 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Pool } from "pg";
 import { afterAll, describe, expect, test } from "vitest";
 import { createAgent, createMemoryManager, type MemoryManager, toAnthropicFormat, toOpenaiFormat } from "../../src/compat/langswarm.ts";
 import { type EmbeddingsServer, embeddingsServer } from "../embedders/embeddings-server.ts";
 import { describeEngines, newId } from "../support/engines.ts";
+import { pineconeServer } from "../support/pinecone-server.ts";
+import { describeServer } from "../support/servers.ts";
 
 /** A place of LangSwarm's own naming, at the place of an engine. */
 type Place = Readonly<Record<string, unknown>>;
@@ -233,7 +239,79 @@ describeEngines("the examples of LangSwarm's documents", (engine) => {
   });
 });
 
+describeServer("postgres", "the examples of LangSwarm's documents on servers", (url) => {
+  test("Storage Backends: PostgreSQL by settings", async () => {
+    const { hostname, port, pathname, username, password } = new URL(url);
+    const schema = `ls_${Date.now()}`;
+    const manager = open({
+      backend: "postgres",
+      settings: { host: hostname, port: Number(port), database: pathname.slice(1), user: username, password, schema },
+    });
+    const session = await manager.createSession();
+    await session.addMessage("user", "kept on the server");
+    expect((await session.searchMessages("server"))[0]?.content).toBe("kept on the server");
+    const pool = new Pool({ connectionString: url, max: 1 });
+    await pool.query(`DROP SCHEMA ${schema} CASCADE`);
+    await pool.end();
+  });
+});
+
+describeServer("redis", "the example of LangSwarm's documents", (url) => {
+  test("Storage Backends: Redis by settings", async () => {
+    const manager = open({ backend: "redis", settings: { url, key_prefix: `ls:v1:${Date.now()}:`, ttl: 60 } });
+    const session = await manager.createSession({ userId: "ann" });
+    await session.addMessage("user", "We deploy the zeppelin on Friday");
+    await manager.memory.flush();
+    const [found] = await session.searchMessages("When do we deploy the zeppelin?");
+    expect(found?.content).toBe("We deploy the zeppelin on Friday");
+    expect(await manager.listUserSessions("ann")).toHaveLength(1);
+    await manager.deleteSession(session.sessionId);
+  });
+});
+
 describe("the other examples of LangSwarm's documents", () => {
+  test("Storage Backends: sessions in SQLite, which need no server", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "unforget-langswarm-"));
+    const manager = open({ backend: "sqlite", settings: { db_path: join(directory, "langswarm_memory.db") } });
+    const session = await manager.createSession({ userId: "u" });
+    await session.addMessage("user", "kept in one file");
+    await manager.memory.flush();
+    expect((await session.searchMessages("one file"))[0]?.similarity).toBeGreaterThan(0);
+    await manager.stop();
+    rmSync(directory, { recursive: true });
+  });
+
+  test("Storage Backends: Pinecone beside sessions in memory", async () => {
+    const [pinecone, embeddings] = [await pineconeServer({ apiKey: "pinecone-key" }), await embeddingsServer()];
+    const manager = open({
+      backend: "vector",
+      settings: {
+        enable_semantic_search: true,
+        embedding_dimension: 4,
+        embedding: { provider: "openai", api_key: "sk-...", base_url: embeddings.baseUrl },
+        vector_store: {
+          store_type: "pinecone",
+          connection_params: {
+            api_key: "pinecone-key",
+            environment: "us-west1",
+            index_name: "agent-memory",
+            controller_url: pinecone.controllerUrl,
+          },
+        },
+      },
+    });
+    const session = await manager.createSession({ userId: "u" });
+    await session.addMessage("user", "Recalled by meaning, not just recent history");
+    await manager.memory.flush();
+    const [found] = await session.searchMessages("by meaning");
+    expect(found?.content).toBe("Recalled by meaning, not just recent history");
+    expect(found?.similarity).toBeDefined();
+    expect((await manager.memory.stats()).vectors).toBe(1);
+    await manager.stop();
+    await pinecone.close();
+    await embeddings.close();
+  });
+
   test("In-memory sessions", async () => {
     const manager = open({ backend: "in_memory" });
     const session = await manager.createSession({ userId: "u" });
