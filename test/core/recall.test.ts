@@ -103,7 +103,7 @@ describeEngines("recall", (engine) => {
     const first = async (weights: RecallOptions["weights"]) => (await mine.recall("coffee", { legs: ["text"], weights }))[0]?.id;
     expect(await first({ recency: 1 })).toBe("new");
     expect(await first({ importance: 1 })).toBe("old");
-    const [hit] = await mine.recall("coffee", { recencyHalfLifeDays: 1, weights: { recency: 1 } });
+    const [hit] = await mine.recall("coffee", { legs: ["text"], recencyHalfLifeDays: 1, weights: { recency: 1 } });
     expect(hit?.scores.recency).toBeCloseTo(0.5, 2);
   });
 
