@@ -1,8 +1,8 @@
 import type { Message } from "../../domain/message.ts";
 import { decodeParts } from "../../domain/parts-codec.ts";
-import type { AppendRequest, NewMessage, StoredMessage } from "../../domain/session-store.ts";
-import { type ConversationRecord, insertConversations, isVisible, lastPlaces, readConversations } from "./conversations.ts";
-import { getMessages, insertMessages, type MessageRecord } from "./messages.ts";
+import type { AppendRequest, NewMessage } from "../../domain/session-store.ts";
+import { type ConversationRecord, insertConversations, isVisible, lastPlaces, nameKey, readConversations } from "./conversations.ts";
+import { type FoundMessage, findMessages, insertMessages, type MessageRecord } from "./messages.ts";
 import type { BigqueryRest } from "./rest.ts";
 
 /** Counts up with time, also within a millisecond. */
@@ -30,10 +30,9 @@ const firstPlace = () => (Date.now() - placesSince) * 1_000 + Math.floor(Math.ra
 interface Known {
   readonly conversations: Map<string, ConversationRecord>;
   readonly places: Map<string, number>;
-  readonly messages: Map<string, StoredMessage & { readonly version: number }>;
+  readonly messages: Map<string, FoundMessage>;
 }
 
-const conversationKey = (tenant: string, id: string) => JSON.stringify([tenant, id]);
 const messageKey = (tenant: string, conversationId: string, id: string) => JSON.stringify([tenant, conversationId, id]);
 
 /** One read, one insert of new conversations where there are any, and one insert of all messages. */
@@ -47,7 +46,7 @@ export async function append(
   const made: ConversationRecord[] = [];
   const records = new Map<string, MessageRecord>();
   const answers = requests.map((request): Message[] | undefined => {
-    const key = conversationKey(request.tenant, request.conversationId);
+    const key = nameKey({ tenant: request.tenant, id: request.conversationId });
     let conversation = known.conversations.get(key);
     if (conversation === undefined && request.createConversation) {
       conversation = newConversation(request, clock.next());
@@ -81,24 +80,17 @@ export async function append(
 }
 
 async function readKnown(rest: BigqueryRest, requests: readonly AppendRequest[], signal: AbortSignal | undefined): Promise<Known> {
-  const known: Known = { conversations: new Map(), places: new Map(), messages: new Map() };
-  const read = [...Map.groupBy(requests, ({ tenant }) => tenant)].map(async ([tenant, some]) => {
-    const scope = { tenant, userId: undefined, resourceId: undefined };
-    const references = some.flatMap(({ userId, conversationId, messages }) =>
-      messages.map(({ id }) => ({ userId, conversationId, messageId: id })),
-    );
-    const ids = some.map(({ conversationId }) => conversationId);
-    const [conversations, places, messages] = await Promise.all([
-      readConversations(rest, tenant, ids, signal),
-      lastPlaces(rest, tenant, ids, signal),
-      getMessages(rest, scope, references, signal),
-    ]);
-    for (const one of conversations) known.conversations.set(conversationKey(tenant, one.conversation_id), one);
-    for (const [id, place] of places) known.places.set(conversationKey(tenant, id), place);
-    for (const one of messages) known.messages.set(messageKey(tenant, one.message.conversationId, one.message.id), one);
-  });
-  await Promise.all(read);
-  return known;
+  const conversationNames = requests.map(({ tenant, conversationId }) => ({ tenant, id: conversationId }));
+  const messageNames = requests.flatMap(({ tenant, userId, conversationId, messages }) =>
+    messages.map(({ id }) => ({ tenant, userId, conversationId, messageId: id })),
+  );
+  const [conversations, places, messages] = await Promise.all([
+    readConversations(rest, conversationNames, signal),
+    lastPlaces(rest, conversationNames, signal),
+    findMessages(rest, messageNames, undefined, signal),
+  ]);
+  const byKey = messages.map((one): [string, FoundMessage] => [messageKey(one.tenant, one.message.conversationId, one.message.id), one]);
+  return { conversations, places, messages: new Map(byKey) };
 }
 
 function newConversation({ tenant, userId, conversationId, create, messages }: AppendRequest, version: number): ConversationRecord {
@@ -117,7 +109,7 @@ function toRecord(
   message: NewMessage,
   /** Of the same call. */
   earlier: MessageRecord | undefined,
-  stored: (StoredMessage & { readonly version: number }) | undefined,
+  stored: FoundMessage | undefined,
   version: number,
   seq: number,
 ): MessageRecord {

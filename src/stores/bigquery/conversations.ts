@@ -57,32 +57,43 @@ function current(rest: BigqueryRest, keys: readonly string[]): string {
 )`;
 }
 
-/** Conversations of a tenant by id, whoever owns them; `updated_at` as it was written, not of their latest message. */
-export async function readConversations(
-  rest: BigqueryRest,
-  tenant: string,
-  ids: readonly string[],
-  signal?: AbortSignal,
-): Promise<ConversationRecord[]> {
-  if (ids.length === 0) return [];
-  const parameters = new Parameters();
-  const keys = [`tenant = ${parameters.add(tenant)}`, `conversation_id IN UNNEST(${parameters.add([...new Set(ids)], ["STRING"])})`];
-  const sql = `SELECT ${selected} FROM ${latestConversations(rest, keys)}`;
-  return (await rest.query("get conversations", sql, parameters.values, signal)).rows.map(toRecord);
+/** Names a conversation, whoever owns it. */
+export interface ConversationName {
+  readonly tenant: string;
+  readonly id: string;
 }
 
-/** The last places that were given out, by conversation. */
+/** SQL conditions that hold for these conversations, and for few others: callers look only for theirs. */
+function named(names: readonly ConversationName[], parameters: Parameters): string[] {
+  const all = (values: readonly string[]) => parameters.add([...new Set(values)], ["STRING"]);
+  return [`tenant IN UNNEST(${all(names.map(({ tenant }) => tenant))})`, `conversation_id IN UNNEST(${all(names.map(({ id }) => id))})`];
+}
+
+export const nameKey = ({ tenant, id }: ConversationName) => JSON.stringify([tenant, id]);
+
+/** Conversations by name; `updated_at` as it was written, not of their latest message. */
+export async function readConversations(
+  rest: BigqueryRest,
+  names: readonly ConversationName[],
+  signal?: AbortSignal,
+): Promise<Map<string, ConversationRecord>> {
+  const parameters = new Parameters();
+  const sql = `SELECT ${selected} FROM ${latestConversations(rest, named(names, parameters))}`;
+  const { rows } = await rest.query("get conversations", sql, parameters.values, signal);
+  return new Map(rows.map(toRecord).map((record) => [nameKey({ tenant: record.tenant, id: record.conversation_id }), record]));
+}
+
+/** The last places that were given out. */
 export async function lastPlaces(
   rest: BigqueryRest,
-  tenant: string,
-  ids: readonly string[],
+  names: readonly ConversationName[],
   signal?: AbortSignal,
 ): Promise<Map<string, number>> {
   const parameters = new Parameters();
-  const keys = [`tenant = ${parameters.add(tenant)}`, `conversation_id IN UNNEST(${parameters.add([...new Set(ids)], ["STRING"])})`];
-  const sql = `SELECT conversation_id, MAX(seq) AS last_seq FROM ${tableName(rest, "messages")} WHERE ${keys.join(" AND ")} GROUP BY conversation_id`;
+  const sql = `SELECT tenant, conversation_id, MAX(seq) AS last_seq FROM ${tableName(rest, "messages")}
+WHERE ${named(names, parameters).join(" AND ")} GROUP BY tenant, conversation_id`;
   const { rows } = await rest.query("append", sql, parameters.values, signal);
-  return new Map(rows.map((row) => [row.conversation_id ?? "", Number(row.last_seq)]));
+  return new Map(rows.map((row) => [nameKey({ tenant: row.tenant ?? "", id: row.conversation_id ?? "" }), Number(row.last_seq)]));
 }
 
 /** A conversation as it is now, if it is this scope's. */
@@ -140,7 +151,8 @@ export async function findConversation(
   id: string,
   signal?: AbortSignal,
 ): Promise<ConversationRecord | undefined> {
-  const [record] = await readConversations(rest, scope.tenant, [id], signal);
+  const name = { tenant: scope.tenant, id };
+  const record = (await readConversations(rest, [name], signal)).get(nameKey(name));
   return isVisible(record, scope) ? record : undefined;
 }
 
@@ -151,8 +163,8 @@ export async function createConversation(
   signal?: AbortSignal,
 ): Promise<Conversation> {
   const { tenant, userId, id, resourceId, title, metadataJson, language } = conversation;
-  const taken = await readConversations(rest, tenant, [id], signal);
-  if (taken.length > 0) throw new ConflictError(id, `[conversation] the id "${id}" is taken: choose another, or leave the id out`);
+  const taken = await readConversations(rest, [{ tenant, id }], signal);
+  if (taken.size > 0) throw new ConflictError(id, `[conversation] the id "${id}" is taken: choose another, or leave the id out`);
   const now = Date.now();
   const record = {
     ...{ tenant, user_id: userId, conversation_id: id, resource_id: resourceId, title, metadata: metadataJson },

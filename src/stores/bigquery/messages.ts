@@ -144,30 +144,54 @@ function windowConditions({ beforeSeq, afterSeq, before, after, roles }: Message
   ];
 }
 
-const referenceType = { user_id: "STRING", conversation_id: "STRING", message_id: "STRING" } as const;
+const referenceType = { tenant: "STRING", user_id: "STRING", conversation_id: "STRING", message_id: "STRING" } as const;
 
-/** Messages by their names, of one tenant; a reference without a user fits any. */
+/** Names a message; without a user, whoever's it is. */
+export interface MessageName extends Omit<MessageReference, "userId"> {
+  readonly tenant: string;
+  readonly userId: string | undefined;
+}
+
+export interface FoundMessage extends StoredMessage {
+  readonly tenant: string;
+  readonly version: number;
+}
+
+/** Messages by their names, in one statement. */
+export async function findMessages(
+  rest: BigqueryRest,
+  names: readonly MessageName[],
+  resourceId?: string | undefined,
+  signal?: AbortSignal,
+): Promise<FoundMessage[]> {
+  if (names.length === 0) return [];
+  const parameters = new Parameters();
+  const given = names.map(({ tenant, userId, conversationId, messageId }) => ({
+    ...{ tenant, user_id: userId ?? null, conversation_id: conversationId, message_id: messageId },
+  }));
+  const all = (column: "tenant" | "conversation_id" | "message_id") =>
+    `${column} IN UNNEST(${parameters.add([...new Set(given.map((one) => one[column]))], ["STRING"])})`;
+  const keys = [all("tenant"), all("conversation_id"), all("message_id")];
+  const users = names.flatMap(({ userId }) => userId ?? []);
+  if (users.length === names.length) keys.push(`user_id IN UNNEST(${parameters.add([...new Set(users)], ["STRING"])})`);
+  if (resourceId !== undefined) keys.push(`resource_id = ${parameters.add(resourceId)}`);
+  const isNamed = `EXISTS (SELECT 1 FROM UNNEST(${parameters.rows(given, referenceType)}) AS r WHERE r.tenant = m.tenant
+    AND r.conversation_id = m.conversation_id AND r.message_id = m.message_id AND (r.user_id IS NULL OR r.user_id = m.user_id))`;
+  const sql = `SELECT tenant, ${storedColumns} FROM ${latestMessages(rest, keys)} AS m WHERE ${isNamed}`;
+  const { rows } = await rest.query("get messages", sql, parameters.values, signal);
+  return rows.map((row) => ({ ...toStored(row), tenant: row.tenant ?? "", version: Number(row.version) }));
+}
+
 export async function getMessages(
   rest: BigqueryRest,
   scope: StoreScope,
-  references: readonly (Omit<MessageReference, "userId"> & { readonly userId: string | undefined })[],
+  references: readonly MessageReference[],
   signal?: AbortSignal,
-): Promise<(StoredMessage & { readonly version: number })[]> {
-  if (references.length === 0) return [];
-  const parameters = new Parameters();
-  const given = references.map(({ userId, conversationId, messageId }) => ({
-    ...{ user_id: userId ?? null, conversation_id: conversationId, message_id: messageId },
-  }));
-  const isNamed = `EXISTS (SELECT 1 FROM UNNEST(${parameters.rows(given, referenceType)}) AS r
-    WHERE r.conversation_id = m.conversation_id AND r.message_id = m.message_id AND (r.user_id IS NULL OR r.user_id = m.user_id))`;
-  const keys = [
-    ...inScope(scope, parameters),
-    `message_id IN UNNEST(${parameters.add([...new Set(given.map((one) => one.message_id))], ["STRING"])})`,
-    `conversation_id IN UNNEST(${parameters.add([...new Set(given.map((one) => one.conversation_id))], ["STRING"])})`,
-  ];
-  const sql = `SELECT ${storedColumns} FROM ${latestMessages(rest, keys)} AS m WHERE ${isNamed}`;
-  const { rows } = await rest.query("get messages", sql, parameters.values, signal);
-  return rows.map((row) => ({ ...toStored(row), version: Number(row.version) }));
+): Promise<StoredMessage[]> {
+  const mine = references.filter(({ userId }) => scope.userId === undefined || userId === scope.userId);
+  const names = mine.map((reference) => ({ ...reference, tenant: scope.tenant }));
+  const found = await findMessages(rest, names, scope.resourceId, signal);
+  return found.map(({ message, resourceId, importance, toolIds }) => ({ message, resourceId, importance, toolIds }));
 }
 
 export async function exportMessages(

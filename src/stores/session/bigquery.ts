@@ -13,7 +13,7 @@ import {
   updateConversation,
 } from "../bigquery/conversations.ts";
 import { deleteConversation, deleteMessages, erase } from "../bigquery/deletion.ts";
-import { exportMessages, getMessages, ledger } from "../bigquery/messages.ts";
+import { exportMessages, findMessages, getMessages, ledger } from "../bigquery/messages.ts";
 import { openTables } from "../bigquery/opened.ts";
 import type { BigqueryConnectionOptions } from "../bigquery/rest.ts";
 import { readWindow } from "../windows.ts";
@@ -74,8 +74,8 @@ export function bigquerySessionStore(options: BigquerySessionStoreOptions): Sess
       return { items: window.rows.map(({ stored }) => stored.message), nextCursor: window.nextCursor };
     },
     async getMessage(scope, conversationId, messageId, signal) {
-      const reference = { userId: scope.userId, conversationId, messageId };
-      const [found] = await getMessages(await opened(signal), scope, [reference], signal);
+      const name = { tenant: scope.tenant, userId: scope.userId, conversationId, messageId };
+      const [found] = await findMessages(await opened(signal), [name], scope.resourceId, signal);
       return found?.message;
     },
     async deleteMessages(scope, conversationId, messageIds, signal) {
@@ -84,10 +84,7 @@ export function bigquerySessionStore(options: BigquerySessionStoreOptions): Sess
     },
     exportMessages: async (scope, after, limit, signal) => exportMessages(await opened(signal), scope, after, limit, signal),
     erase: async (scope, how, signal) => erase(await opened(signal), scope, how, signal),
-    async getMessages(scope, references, signal) {
-      const found = await getMessages(await opened(signal), scope, references, signal);
-      return found.map(({ version: _, ...stored }) => stored);
-    },
+    getMessages: async (scope, references, signal) => getMessages(await opened(signal), scope, references, signal),
   };
 }
 

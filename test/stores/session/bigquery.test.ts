@@ -13,7 +13,7 @@ describeServer("bigquery", "bigquery", (apiEndpoint) => {
   const inDataset = () => {
     const projectId = newProject();
     const dataset = `test_${randomUUID().replaceAll("-", "_")}`;
-    const options = { projectId, dataset, apiEndpoint };
+    const options = { projectId, dataset, apiEndpoint, timeoutMs: 300_000 };
     const path = `${apiEndpoint}/bigquery/v2/projects/${projectId}/datasets/${dataset}`;
     const cleanup = async () => void (await fetch(`${path}?deleteContents=true`, { method: "DELETE" }));
     return { options, path, cleanup };
