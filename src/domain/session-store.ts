@@ -3,6 +3,7 @@ import type { MetadataFilter } from "./filter.ts";
 import type { SessionGuarantees } from "./guarantees.ts";
 import type { MemoryHealth, MemoryStats } from "./memory.ts";
 import type { Message } from "./message.ts";
+import type { RecordStore } from "./record-store.ts";
 
 /**
  * Where conversations and messages live. A store keeps rows; the core normalises, batches, coalesces, embeds, ranks and
@@ -73,6 +74,8 @@ export interface SessionStore {
   searchText?(query: TextQuery, signal?: AbortSignal): Promise<TextAnswer>;
   /** What a vector store is owed. Absent: the core keeps it in this process, and what is pending is lost with it. */
   readonly outbox?: Outbox;
+  /** Records on the same connection, where the backend keeps both. */
+  readonly records?: RecordStore;
   /** Does upkeep that takes a while, after a batch of background work. */
   maintain?(signal?: AbortSignal): Promise<void>;
 }

@@ -1,0 +1,50 @@
+import type { Page } from "./conversation.ts";
+import type { CallOptions } from "./memory.ts";
+
+/** Whose notes: a user's, or with `conversationId` those of one conversation. */
+export interface WorkingMemoryOptions extends CallOptions {
+  /** Administrator's handle: whose it is. A conversation names its owner by itself. */
+  readonly userId?: string | undefined;
+  /** Given: the notes of this conversation, deleted with it; they and the user's never mix. */
+  readonly conversationId?: string | undefined;
+}
+
+export interface WorkingMemoryWriteOptions extends WorkingMemoryOptions {
+  /** The version it must have; 0: there must be none yet. @default any */
+  readonly ifVersion?: number | undefined;
+}
+
+/** Notes an agent keeps in view: one text for each user, and one for each conversation. */
+export interface WorkingMemoryEntry {
+  readonly content: string;
+  /** 1, and one more with each change. */
+  readonly version: number;
+  readonly updatedAt: Date;
+}
+
+/** `working` of a handle. */
+export interface WorkingMemory {
+  /** Undefined: nothing was written yet. @throws NotFoundError for a conversation that is not this scope's */
+  get(options?: WorkingMemoryOptions): Promise<WorkingMemoryEntry | undefined>;
+  /**
+   * Replaces the notes.
+   * @throws ConflictError when the version is not as expected
+   * @throws NotFoundError for a conversation that is not this scope's
+   */
+  set(content: string, options?: WorkingMemoryWriteOptions): Promise<WorkingMemoryEntry>;
+  /**
+   * Changes the notes by a function of what they are, again and again until nobody came between. Returning `undefined`
+   * leaves them as they are.
+   * @throws ConflictError after 20 rounds lost to other writers
+   */
+  update(
+    change: (content: string | undefined) => string | undefined,
+    options?: WorkingMemoryOptions,
+  ): Promise<WorkingMemoryEntry | undefined>;
+  /** Merges into notes that are a JSON object, as RFC 7396 has it: objects merge, null deletes, anything else replaces. */
+  merge(patch: Readonly<Record<string, unknown>>, options?: WorkingMemoryWriteOptions): Promise<WorkingMemoryEntry>;
+  /** Whether there were any. */
+  delete(options?: WorkingMemoryOptions): Promise<boolean>;
+  /** What the notes were, newest first, without what they are now; the last 100 versions are kept. */
+  history(options?: WorkingMemoryOptions & { readonly limit?: number; readonly cursor?: string }): Promise<Page<WorkingMemoryEntry>>;
+}
