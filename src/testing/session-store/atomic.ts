@@ -55,7 +55,7 @@ export const atomic: readonly StorePromise[] = [
       for (; isWriting; await pause(1)) counts.add((await fixture.seqs("c")).length);
     })();
     try {
-      for (let batch = 0; batch < 10; batch++)
+      for (const batch of fixture.rounds([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]))
         await fixture.add(
           "c",
           Array.from({ length: 20 }, (_, index) => message(`${batch}-${index}`, "x")),

@@ -124,8 +124,8 @@ export const closedWindows: readonly StorePromise[] = [
     const random = seeded(20_240_115);
     const pick = <Item>(items: readonly Item[]) => items[Math.floor(random() * items.length)] as Item;
     const some = () => ["a", "b", "c"].filter(() => random() < 0.5);
-    for (let run = 0; run < 6; run++) {
-      const messages = upTo(4 + run * 2).map(() => {
+    for (const run of fixture.rounds(upTo(6))) {
+      const messages = upTo(2 + run * 2).map(() => {
         const kind = pick(["say", "call", "result", "result", "both"]);
         const toolIds = some();
         if (kind === "both") return toolMessage(`${++ids}`, ["call:b", "result:a"]);
@@ -135,7 +135,7 @@ export const closedWindows: readonly StorePromise[] = [
       const conversation = `c${run}`;
       const seqs = (await fixture.add(conversation, messages)).map((one) => one.seq);
       await fixture.eventually(async () => expect(await fixture.seqs(conversation)).toEqual(seqs));
-      for (const limit of [1, 2, 3, 5]) {
+      for (const limit of fixture.rounds([2, 3, 5, 1])) {
         const pages = await messagePages(fixture, conversation, { limit });
         const places = pages.map((page) => page.map((one) => seqs.indexOf(one.seq) + 1));
         expect(places.flat().sort((left, right) => left - right)).toEqual(upTo(messages.length));

@@ -13,7 +13,7 @@ describeServer("bigquery", "bigquery", (apiEndpoint) => {
   const inDataset = () => {
     const projectId = newProject();
     const dataset = `test_${randomUUID().replaceAll("-", "_")}`;
-    const options = { projectId, dataset, apiEndpoint, timeoutMs: 300_000 };
+    const options = { projectId, dataset, apiEndpoint, timeoutMs: 100_000 };
     const path = `${apiEndpoint}/bigquery/v2/projects/${projectId}/datasets/${dataset}`;
     const cleanup = async () => void (await fetch(`${path}?deleteContents=true`, { method: "DELETE" }));
     return { options, path, cleanup };
@@ -23,11 +23,12 @@ describeServer("bigquery", "bigquery", (apiEndpoint) => {
     "bigquery",
     async () => {
       const { options, cleanup } = inDataset();
-      return { store: bigquerySessionStore(options), reopen: async () => bigquerySessionStore(options), cleanup };
+      const store = bigquerySessionStore(options);
+      return { store, reopen: async () => bigquerySessionStore(options), cleanup, isSlow: true };
     },
     {
       unreachable: () => bigquerySessionStore({ projectId: newProject(), apiEndpoint: "http://127.0.0.1:59321", timeoutMs: 2_000 }),
-      timeoutMs: 600_000,
+      timeoutMs: 120_000,
     },
   );
 
