@@ -52,8 +52,8 @@ export interface Fixture {
   openPlace(): Promise<SessionStorePlace>;
   /** Closed after the test. */
   keep(store: SessionStore): SessionStore;
-  /** Rounds of a test that repeats itself: all of these, or the first and the last where the place is slow. */
-  rounds<Round>(all: readonly Round[]): readonly Round[];
+  /** Rounds of a test that repeats itself: all of these; where the place is slow `few` of them, the first and the last among them. @default 2 */
+  rounds<Round>(all: readonly Round[], few?: number): readonly Round[];
   /** Runs assertions on reads: once, or until they hold where the store repairs or shows writes late. */
   eventually<Value>(assertions: () => Promise<Value>): Promise<Value>;
 
@@ -104,7 +104,7 @@ export function makeFixture(
 
   const fixture: Fixture = {
     store,
-    rounds: (all) => (place.isSlow === true ? all.filter((_, index) => index === 0 || index === all.length - 1) : all),
+    rounds: (all, few = 2) => (place.isSlow === true ? evenly(all, few) : all),
     place,
     tenant,
     async openPlace() {
@@ -291,4 +291,10 @@ export async function conversationPages(fixture: Fixture, query: Partial<Convers
 export function levelOf(guarantees: SessionGuarantees, name: keyof SessionGuarantees): "required" | "repaired" | "not offered" {
   const guarantee = guarantees[name];
   return guarantee === "required" ? "required" : guarantee.level;
+}
+
+/** `count` of them, from the first to the last. */
+function evenly<Item>(all: readonly Item[], count: number): readonly Item[] {
+  const step = (all.length - 1) / (count - 1);
+  return Array.from({ length: count }, (_, index) => all[Math.round(index * step)] as Item);
 }

@@ -77,7 +77,8 @@ const textOf = (name: string) => `shared by ${hostileNames.indexOf(name as (type
 const nextOf = (name: string) =>
   hostileNames[(hostileNames.indexOf(name as (typeof hostileNames)[number]) + 1) % hostileNames.length] as string;
 
-const forEachName = (work: (name: string) => Promise<void>) => inTurns(hostileNames.map((name) => () => work(name)));
+const forEachName = (fixture: Fixture, work: (name: string) => Promise<void>) =>
+  inTurns(fixture.rounds(hostileNames, 8).map((name) => () => work(name)));
 
 /** Four at a time: enough to be quick, few enough for a small pool. */
 async function inTurns(works: readonly (() => Promise<void>)[]): Promise<void> {
@@ -95,13 +96,13 @@ export const isolated: readonly StorePromise[] = [
     const at: Fixture = { ...fixture, ...bound(fixture, store) };
     const of = (tenant: string): StoreScope => ({ tenant, userId: user, resourceId: undefined });
     await store.append(hostileNames.map((name) => ({ ...fixture.request("c", [message("m", textOf(name))]), tenant: name })));
-    await forEachName((name) => fixture.eventually(() => expectOwn(at, of(name), "c", textOf(name))));
-    await forEachName(async (name) => {
+    await forEachName(fixture, (name) => fixture.eventually(() => expectOwn(at, of(name), "c", textOf(name))));
+    await forEachName(fixture, async (name) => {
       expect(await store.stats({ ...of(name), userId: undefined })).toMatchObject({ conversations: 1, messages: 1, users: 1 });
     });
     expect(await store.erase(of("a"), { compact: false })).toEqual({ conversations: 1, messages: 1 });
     expect(await store.erase({ ...of("acme"), userId: undefined }, { compact: false })).toEqual({ conversations: 1, messages: 1 });
-    await forEachName(async (name) => {
+    await forEachName(fixture, async (name) => {
       if (name !== "a" && name !== "acme") await fixture.eventually(() => expectOwn(at, of(name), "c", textOf(name)));
     });
   }),
@@ -109,15 +110,15 @@ export const isolated: readonly StorePromise[] = [
   promise("users with hostile ids never see each other", async (fixture) => {
     const of = (name: string) => fixture.scope(name);
     await fixture.store.append(hostileNames.map((name) => fixture.request(name, [message("m", textOf(name))], { userId: name })));
-    await forEachName((name) => fixture.eventually(() => expectOwn(fixture, of(name), name, textOf(name))));
-    await forEachName((name) => expectNothing(fixture, of(name), nextOf(name), nextOf(name)));
-    await forEachName(async (name) => {
+    await forEachName(fixture, (name) => fixture.eventually(() => expectOwn(fixture, of(name), name, textOf(name))));
+    await forEachName(fixture, (name) => expectNothing(fixture, of(name), nextOf(name), nextOf(name)));
+    await forEachName(fixture, async (name) => {
       const request = fixture.request(nextOf(name), [message("m", "overwritten")], { userId: name });
       expect(await fixture.store.append([request])).toEqual([undefined]);
     });
-    await forEachName((name) => fixture.eventually(() => expectOwn(fixture, of(name), name, textOf(name))));
+    await forEachName(fixture, (name) => fixture.eventually(() => expectOwn(fixture, of(name), name, textOf(name))));
     expect(await fixture.store.erase(of("a%"), { compact: false })).toEqual({ conversations: 1, messages: 1 });
-    await forEachName(async (name) => {
+    await forEachName(fixture, async (name) => {
       if (name !== "a%") await fixture.eventually(() => expectOwn(fixture, of(name), name, textOf(name)));
     });
   }),
@@ -125,15 +126,15 @@ export const isolated: readonly StorePromise[] = [
   promise("resources with hostile ids never see each other", async (fixture) => {
     const of = (name: string) => fixture.scope(user, name);
     await fixture.store.append(hostileNames.map((name) => fixture.request(name, [message("m", textOf(name))], { create: create(name) })));
-    await forEachName((name) => fixture.eventually(() => expectOwn(fixture, of(name), name, textOf(name))));
-    await forEachName((name) => expectNothing(fixture, of(name), nextOf(name), user));
-    await forEachName(async (name) => {
+    await forEachName(fixture, (name) => fixture.eventually(() => expectOwn(fixture, of(name), name, textOf(name))));
+    await forEachName(fixture, (name) => expectNothing(fixture, of(name), nextOf(name), user));
+    await forEachName(fixture, async (name) => {
       const request = fixture.request(nextOf(name), [message("m", "overwritten")], { requiredResourceId: name });
       expect(await fixture.store.append([request])).toEqual([undefined]);
     });
-    await forEachName((name) => fixture.eventually(() => expectOwn(fixture, of(name), name, textOf(name))));
+    await forEachName(fixture, (name) => fixture.eventually(() => expectOwn(fixture, of(name), name, textOf(name))));
     expect(await fixture.store.erase(of("a*"), { compact: false })).toEqual({ conversations: 1, messages: 1 });
-    await forEachName(async (name) => {
+    await forEachName(fixture, async (name) => {
       if (name !== "a*") await fixture.eventually(() => expectOwn(fixture, of(name), name, textOf(name)));
     });
   }),
