@@ -30,8 +30,11 @@ export interface RecordStore {
   count(scope: StoreScope, query: RecordConditions, signal?: AbortSignal): Promise<number>;
   /** Full text over name and content, best first. Absent: the core ranks by words itself. */
   searchText?(scope: StoreScope, query: RecordTextQuery, signal?: AbortSignal): Promise<readonly RecordMatch[]>;
-  /** Deletes everything of the scope; how many there were. */
-  erase(scope: StoreScope, signal?: AbortSignal): Promise<number>;
+  /**
+   * Deletes the records of the scope that match, all of them with `{}`; how many there were. A write under way at the same
+   * time comes before it or after it: none puts back what was there before.
+   */
+  erase(scope: StoreScope, conditions: RecordConditions, signal?: AbortSignal): Promise<number>;
 }
 
 export interface RecordName {
@@ -44,8 +47,9 @@ export interface NewRecord extends RecordName {
   readonly tenant: string;
   readonly resourceId: string;
   readonly conversationId: string | undefined;
+  /** At most 512 characters. Several records may have the same. */
   readonly name: string | undefined;
-  /** No two records of a (tenant, user, type) have the same. */
+  /** At most 512 characters. No two records of a (tenant, user, type) have the same. */
   readonly key: string | undefined;
   /** The text that is searched and shown; may be empty. */
   readonly content: string;
@@ -74,9 +78,17 @@ export type RecordOperation =
 
 export interface RecordConditions {
   readonly types?: readonly string[] | undefined;
+  /** Any of these; none matches an empty list. */
+  readonly ids?: readonly string[] | undefined;
   readonly name?: string | undefined;
+  /** Any of these; none matches an empty list. */
+  readonly names?: readonly string[] | undefined;
   readonly key?: string | undefined;
   readonly conversationId?: string | undefined;
+  /** Positions at or after. */
+  readonly positionFrom?: number | undefined;
+  /** Positions before. */
+  readonly positionBefore?: number | undefined;
   /** Equality on top-level fields of `data`, as `matchesFilter` has it. */
   readonly filter?: MetadataFilter | undefined;
 }

@@ -74,7 +74,11 @@ export interface SessionStore {
   searchText?(query: TextQuery, signal?: AbortSignal): Promise<TextAnswer>;
   /** What a vector store is owed. Absent: the core keeps it in this process, and what is pending is lost with it. */
   readonly outbox?: Outbox;
-  /** Records on the same connection, where the backend keeps both. */
+  /**
+   * Records on the same connection, where the backend keeps both. {@link deleteConversation} and {@link erase} take along
+   * those of the conversation and of the scope, in the same step where the backend has one; also those of a conversation
+   * that is not there. Closed with this store.
+   */
   readonly records?: RecordStore;
   /** Does upkeep that takes a while, after a batch of background work. */
   maintain?(signal?: AbortSignal): Promise<void>;

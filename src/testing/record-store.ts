@@ -510,7 +510,7 @@ function isolatedTests(check: Check, { store }: Tools): void {
       if (matches !== undefined) expect(matches.map(({ record }) => record.tenant)).toEqual([tenant]);
     }
     const [first, ...others] = names as [string, ...string[]];
-    expect(await store().erase(everything(first))).toBe(1);
+    expect(await store().erase(everything(first), {})).toBe(1);
     for (const tenant of others) expect(await store().count(everything(tenant), {})).toBe(1);
   });
 
@@ -532,7 +532,7 @@ function isolatedTests(check: Check, { store }: Tools): void {
       if (matches !== undefined) expect(matches.map(({ record }) => record.userId)).toEqual([id]);
     }
     const [first, ...others] = ids as [string, ...string[]];
-    expect(await store().erase({ tenant, userId: first, resourceId: undefined })).toBe(1);
+    expect(await store().erase({ tenant, userId: first, resourceId: undefined }, {})).toBe(1);
     expect(await store().count(everything(tenant), { types: ["note"] })).toBe(others.length);
   });
 
@@ -771,18 +771,18 @@ function deletedTests(check: Check, { store }: Tools): void {
       });
     };
     await fill();
-    expect(await store().erase({ tenant, userId: "one", resourceId: "x" })).toBe(3);
+    expect(await store().erase({ tenant, userId: "one", resourceId: "x" }, {})).toBe(3);
     await left(9);
-    expect(await store().erase({ tenant, userId: "one", resourceId: undefined })).toBe(3);
+    expect(await store().erase({ tenant, userId: "one", resourceId: undefined }, {})).toBe(3);
     await left(6);
-    expect(await store().erase({ tenant, userId: undefined, resourceId: "y" })).toBe(3);
+    expect(await store().erase({ tenant, userId: undefined, resourceId: "y" }, {})).toBe(3);
     await left(3);
-    expect(await store().erase({ tenant, userId: "nobody", resourceId: undefined })).toBe(0);
-    expect(await store().erase(everything(tenant))).toBe(3);
+    expect(await store().erase({ tenant, userId: "nobody", resourceId: undefined }, {})).toBe(0);
+    expect(await store().erase(everything(tenant), {})).toBe(3);
     await left(0);
     await fill();
     expect(await find(store(), newRecord(tenant, "x0", { userId: "one" }))).toMatchObject({ version: 1 });
-    expect(await store().erase(everything(tenant))).toBe(12);
+    expect(await store().erase(everything(tenant), {})).toBe(12);
   });
 }
 
@@ -927,7 +927,7 @@ function lifeTests(
     await expect(store().get(tenant, [{ userId: "user", type: "note", id: "a" }], signal)).rejects.toBe(reason);
     await expect(store().list(everything(tenant), listing, signal)).rejects.toBe(reason);
     await expect(store().count(everything(tenant), {}, signal)).rejects.toBe(reason);
-    await expect(store().erase(everything(tenant), signal)).rejects.toBe(reason);
+    await expect(store().erase(everything(tenant), {}, signal)).rejects.toBe(reason);
     expect(await store().count(everything(tenant), {})).toBe(0);
   });
 

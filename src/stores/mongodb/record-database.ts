@@ -36,6 +36,10 @@ export async function openRecords(connection: MongoConnection, language: string)
 async function indexRecords(records: MongoCollectionLike): Promise<boolean> {
   await records.createIndex({ uniqueKey: 1 }, { unique: true, partialFilterExpression: { uniqueKey: { $exists: true } } });
   await records.createIndex({ tenant: 1, userId: 1, type: 1, createdAt: 1 });
+  await records.createIndex({ tenant: 1, type: 1, id: 1 });
+  await records.createIndex({ tenant: 1, name: 1, type: 1 }, { partialFilterExpression: { name: { $exists: true } } });
+  await records.createIndex({ tenant: 1, userId: 1, type: 1, position: 1, id: 1 });
+  await records.createIndex({ tenant: 1, type: 1, position: 1, userId: 1, id: 1 });
   await records.createIndex({ tenant: 1, conversationId: 1 }, { partialFilterExpression: { conversationId: { $exists: true } } });
   await records.createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 });
   return hasWordIndex(records, "words");

@@ -10,10 +10,15 @@ import { fieldConditions, questionWords, rankByWords } from "./text.ts";
 /** Expired records are not there, though the server may take a minute to delete them. */
 const isAlive = () => ({ expiresAt: { $not: { $lte: new Date() } } });
 
-function conditionsOf({ types, name, key, conversationId, filter }: RecordConditions): object[] {
+function conditionsOf(conditions: RecordConditions): object[] {
+  const { types, ids, name, names, key, conversationId, positionFrom, positionBefore, filter } = conditions;
   return [
     ...(types === undefined ? [] : [{ type: { $in: [...types] } }]),
+    ...(ids === undefined ? [] : [{ id: { $in: [...ids] } }]),
     ...(name === undefined ? [] : [{ name }]),
+    ...(names === undefined ? [] : [{ name: { $in: [...names] } }]),
+    ...(positionFrom === undefined ? [] : [{ position: { $gte: positionFrom } }]),
+    ...(positionBefore === undefined ? [] : [{ position: { $lt: positionBefore } }]),
     ...(key === undefined ? [] : [{ key }]),
     ...(conversationId === undefined ? [] : [{ conversationId }]),
     ...fieldConditions(filter),
@@ -95,7 +100,15 @@ export async function searchRecords(database: RecordDatabase, scope: StoreScope,
   });
 }
 
-/** Among the writers of the tenant: what one of them has decided is not carried out afterwards. */
-export async function erase(database: RecordDatabase, scope: StoreScope): Promise<number> {
-  return writingTo(database, [scope.tenant], async (unit) => (await database.records.deleteMany(inScope(scope), unit)).deletedCount);
+/**
+ * Among the writers of the tenant: what one of them has decided is not carried out afterwards. How many there were that
+ * had not expired.
+ */
+export async function erase(database: RecordDatabase, scope: StoreScope, conditions: RecordConditions): Promise<number> {
+  const matching = { $and: [inScope(scope), ...conditionsOf(conditions)] };
+  return writingTo(database, [scope.tenant], async (unit) => {
+    const { deletedCount } = await database.records.deleteMany({ $and: [matching, isAlive()] }, unit);
+    await database.records.deleteMany(matching, unit);
+    return deletedCount;
+  });
 }

@@ -13,6 +13,8 @@ export interface Database {
   readonly language: string;
   /** Conversations this process has met and messages it wrote lately: which statement an append begins with. */
   readonly written: RecentKeys;
+  /** When a write of records next takes out what has expired. */
+  readonly purge: { dueAt: number };
   /** The current embedding space, once there is one. */
   space: CurrentSpace | undefined;
 }

@@ -1,6 +1,7 @@
 import type { StoreScope } from "../../domain/session-store.ts";
 import { isConversation } from "./conversations.ts";
 import { type Database, Parameters } from "./database.ts";
+import { type ConversationName, eraseConversationsIn, eraseRecordsIn } from "./records.ts";
 import type { SqlTransaction, SqlValue } from "./sql-client.ts";
 
 /*
@@ -22,6 +23,9 @@ export async function deleteConversation(database: Database, scope: StoreScope, 
         values: parameters.values,
       });
       const owner = rows[0]?.userId;
+      // Runs may name a conversation that is not there; of one that is, all goes, whichever resource wrote it.
+      const whose = owner === undefined ? scope : { tenant: scope.tenant, userId: owner, resourceId: undefined };
+      await eraseRecordsIn(database, transaction, whose, { conversationId: id });
       if (owner === undefined) return false;
       await transaction.query({
         text: `DELETE FROM ${table.conversation_owners} WHERE tenant = $1 AND conversation_id = $2`,
@@ -157,8 +161,8 @@ export async function erase(
       if (scope.userId !== undefined) conditions += ` AND user_id = $${values.push(scope.userId)}`;
       const user = conditions;
       if (scope.resourceId !== undefined) conditions += ` AND resource_id = $${values.push(scope.resourceId)}`;
-      const { rows } = await transaction.query<{ id: string }>({
-        text: `DELETE FROM ${table.conversations} WHERE ${conditions} RETURNING id`,
+      const { rows } = await transaction.query<ConversationName>({
+        text: `DELETE FROM ${table.conversations} WHERE ${conditions} RETURNING id, user_id AS "userId"`,
         values,
       });
       const ids = rows.map((row) => row.id);
@@ -172,6 +176,8 @@ export async function erase(
         ...userValues,
         ids,
       ]);
+      await eraseRecordsIn(database, transaction, scope, {});
+      if (scope.resourceId !== undefined) await eraseConversationsIn(database, transaction, scope.tenant, rows);
       return { conversations: ids.length, messages };
     },
     { signal },
@@ -191,6 +197,7 @@ async function compact(database: Database): Promise<void> {
     table.conversation_owners,
     table.outbox,
     table.removals,
+    table.records,
     ...rows.map((row) => database.names.vectors(row.id)),
   ]) {
     await database.client.execute(`VACUUM FULL ${name}`);

@@ -1,6 +1,7 @@
 import type { Page } from "../../domain/conversation.ts";
 import { ConflictError } from "../../domain/errors.ts";
 import type { FilterValue } from "../../domain/filter.ts";
+import type { Metadata } from "../../domain/message.ts";
 import type {
   RecordConditions,
   RecordMatch,
@@ -24,7 +25,13 @@ export interface RecordDatabase {
   readonly names: Names;
   /** A text-search configuration the server has. */
   readonly language: string;
+  /** When a write next takes out what has expired. */
+  readonly purge: { dueAt: number };
 }
+
+/** How often a process takes out what has expired, as it writes, and how much at once. */
+const purgeEveryMs = 60_000;
+const mostPurged = 1_000;
 
 /** A tsvector holds at most 1 MB; three bytes a character leave room for any script. */
 const mostIndexedCharacters = 100_000;
@@ -87,7 +94,7 @@ export async function writeRecords(
   if (operations.length === 0) return [];
   return database.client.transaction(
     async (transaction) => {
-      await lockOwners(database, transaction, operations);
+      await lockOwners(database.names, transaction, operations.map(targetOf));
       const { rows } = await transaction.query<RecordRow>(touchedRows(database, operations));
       const now = Date.now();
       const found = rows.map(toRecord);
@@ -99,19 +106,57 @@ export async function writeRecords(
       const made = [...after].filter(([key, record]) => before.get(key) !== record).map(([, record]) => record);
       await deleteRows(database, transaction, gone);
       await insertRows(database, transaction, made);
+      if (now >= database.purge.dueAt) await purgeIn(database, transaction, now);
       return answers.map((answer) => answer && structuredClone(answer));
     },
     { signal },
   );
 }
 
-async function lockOwners({ names }: RecordDatabase, transaction: SqlTransaction, operations: readonly RecordOperation[]): Promise<void> {
-  const owners = [...new Set(operations.map((operation) => ownerOf(targetOf(operation))))];
+/** Takes out records that have expired, some at a time. Nobody waits for it. */
+export async function purgeRecords(database: RecordDatabase): Promise<void> {
+  await database.client.transaction((transaction) => purgeIn(database, transaction, Date.now()));
+}
+
+async function purgeIn({ names, purge }: RecordDatabase, transaction: SqlTransaction, now: number): Promise<void> {
+  const { records } = names.table;
+  purge.dueAt = now + purgeEveryMs;
+  const { rowCount } = await transaction.query({
+    text: `DELETE FROM ${records} WHERE (tenant, user_id, type, id) IN (
+  SELECT tenant, user_id, type, id FROM ${records} WHERE expires_at <= ${fromEpochMs("$1::float8")} LIMIT ${mostPurged} FOR UPDATE SKIP LOCKED)`,
+    values: [now],
+  });
+  if (rowCount === mostPurged) purge.dueAt = now;
+}
+
+/** Tenants are shared with their other writers, and held against who erases a whole one. */
+async function lockOwners(
+  names: Names,
+  transaction: SqlTransaction,
+  whom: readonly { readonly tenant: string; readonly userId: string }[],
+): Promise<void> {
+  const tenants = [...new Set(whom.map(({ tenant }) => JSON.stringify([tenant])))];
+  const owners = [...new Set(whom.map(ownerOf))];
   await transaction.query({
-    text: "SELECT count(pg_advisory_xact_lock(key)) FROM (SELECT DISTINCT hashtextextended($1 || owner, 3) AS key FROM unnest($2::text[]) o(owner) ORDER BY 1) k",
-    values: [`unforget records ${names.schema}.${names.prefix}`, owners],
+    text: `WITH shared AS MATERIALIZED (
+  SELECT count(pg_advisory_xact_lock_shared(key)) AS count FROM (SELECT DISTINCT ${lockKey("$1", "tenant")} AS key FROM unnest($2::text[]) t(tenant) ORDER BY 1) k
+)
+SELECT count(pg_advisory_xact_lock(key)) FROM (SELECT DISTINCT ${lockKey("$1", "owner")} AS key FROM shared, unnest($3::text[]) o(owner) ORDER BY 1) k`,
+    values: [lockSpace(names), tenants, owners],
   });
 }
+
+/** Waits for the writers of the user, or of the whole tenant, and holds off the next ones. */
+async function lockOut(names: Names, transaction: SqlTransaction, { tenant, userId }: StoreScope): Promise<void> {
+  const whom = JSON.stringify(userId === undefined ? [tenant] : [tenant, userId]);
+  const text = `SELECT pg_advisory_xact_lock(${lockKey("$1::text", "$2::text")})::text`;
+  await transaction.query({ text, values: [lockSpace(names), whom] });
+}
+
+const lockSpace = ({ schema, prefix }: Names) => `unforget records ${schema}.${prefix}`;
+
+/** SQL: the number that stands for a tenant or an owner. */
+const lockKey = (space: string, whom: string) => `hashtextextended(${space} || ${whom}, 3)`;
 
 /** The records of these names, and those that hold the keys that are wanted. */
 function touchedRows({ names }: RecordDatabase, operations: readonly RecordOperation[]) {
@@ -194,7 +239,7 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
       of(({ key }) => key ?? null),
       of(({ content }) => content),
       data,
-      data.map(filterableMetadata),
+      records.map((record) => filterableFields(record.data)),
       of(({ position }) => position),
       of(({ version }) => version),
       of(({ createdAt }) => createdAt.getTime()),
@@ -204,6 +249,17 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
       of(({ name, content }) => segmentWords(`${name ?? ""} ${content.slice(0, mostIndexedCharacters)}`)),
     ],
   });
+}
+
+/** Filters compare fields that are no lists or objects: nothing else is kept twice. */
+function filterableFields(data: Metadata): string | null {
+  let isWhole = true;
+  const json = JSON.stringify(data, (_, value: unknown) => {
+    const isField = !isWhole;
+    isWhole = false;
+    return isField && typeof value === "object" && value !== null ? undefined : value;
+  });
+  return filterableMetadata(json);
 }
 
 export async function getRecords(
@@ -231,11 +287,23 @@ JOIN ${names.table.records} r ON r.tenant = t.tenant AND r.user_id = t.user_id A
 
 /** SQL: the record `r` is in scope, there, and fulfils the conditions. */
 function matching(scope: StoreScope, conditions: RecordConditions, parameters: Parameters<SqlValue>): string {
-  const { types, name, key, conversationId, filter } = conditions;
-  const now = fromEpochMs(parameters.add(Date.now(), "float8"));
-  const terms = [...inScope(scope, parameters), `(r.expires_at IS NULL OR r.expires_at > ${now})`];
-  if (types !== undefined) terms.push(`r.type = ANY(${parameters.add(types, "text[]")})`);
+  return `${fulfilling(scope, conditions, parameters)} AND ${notExpired("r.expires_at", parameters)}`;
+}
+
+function notExpired(column: string, parameters: Parameters<SqlValue>): string {
+  return `(${column} IS NULL OR ${column} > ${fromEpochMs(parameters.add(Date.now(), "float8"))})`;
+}
+
+/** SQL: the record `r` is in scope and fulfils the conditions, expired or not. */
+function fulfilling(scope: StoreScope, conditions: RecordConditions, parameters: Parameters<SqlValue>): string {
+  const { types, ids, name, names, key, conversationId, positionFrom, positionBefore, filter } = conditions;
+  const terms = inScope(scope, parameters);
+  if (types !== undefined) terms.push(oneOf("r.type", types, parameters));
+  if (ids !== undefined) terms.push(oneOf("r.id", ids, parameters));
   if (name !== undefined) terms.push(`r.name = ${parameters.add(name, "text")}`);
+  if (names !== undefined) terms.push(oneOf("r.name", names, parameters));
+  if (positionFrom !== undefined) terms.push(`r.position >= ${parameters.add(positionFrom, "float8")}`);
+  if (positionBefore !== undefined) terms.push(`r.position < ${parameters.add(positionBefore, "float8")}`);
   if (key !== undefined) terms.push(`r.key = ${parameters.add(key, "text")}`);
   if (conversationId !== undefined) terms.push(`r.conversation_id = ${parameters.add(conversationId, "text")}`);
   for (const [field, value] of Object.entries(filter ?? {})) {
@@ -244,6 +312,13 @@ function matching(scope: StoreScope, conditions: RecordConditions, parameters: P
     terms.push(`r.metadata @> ANY(${parameters.add(objects, "text[]")}::jsonb[])`);
   }
   return terms.join(" AND ");
+}
+
+/** SQL: one alone keeps the order of an index. */
+function oneOf(column: string, values: readonly string[], parameters: Parameters<SqlValue>): string {
+  const [first] = values;
+  if (first !== undefined && values.length === 1) return `${column} = ${parameters.add(first, "text")}`;
+  return `${column} = ANY(${parameters.add(values, "text[]")})`;
 }
 
 function inScope({ tenant, userId, resourceId }: StoreScope, parameters: Parameters<SqlValue>): string[] {
@@ -333,14 +408,49 @@ SELECT ${columns}, k.rank FROM ranked k JOIN ${names.table.records} r USING (ten
 }
 
 /** How many there were that had not expired. */
-export async function eraseRecords({ client, names }: RecordDatabase, scope: StoreScope, signal?: AbortSignal): Promise<number> {
+export async function eraseRecords(
+  database: RecordDatabase,
+  scope: StoreScope,
+  conditions: RecordConditions,
+  signal?: AbortSignal,
+): Promise<number> {
+  return database.client.transaction((transaction) => eraseRecordsIn(database, transaction, scope, conditions), { signal });
+}
+
+/** The same as a part of another's transaction. */
+export async function eraseRecordsIn(
+  { names }: Pick<RecordDatabase, "names">,
+  transaction: SqlTransaction,
+  scope: StoreScope,
+  conditions: RecordConditions,
+): Promise<number> {
+  await lockOut(names, transaction, scope);
   const parameters = new Parameters<SqlValue>();
-  const now = fromEpochMs(parameters.add(Date.now(), "float8"));
-  const { rows } = await client.query<{ count: number }>({
-    text: `WITH gone AS (DELETE FROM ${names.table.records} r WHERE ${inScope(scope, parameters).join(" AND ")} RETURNING r.expires_at)
-SELECT count(*) AS count FROM gone WHERE expires_at IS NULL OR expires_at > ${now}`,
+  const { rows } = await transaction.query<{ count: number }>({
+    text: `WITH gone AS (DELETE FROM ${names.table.records} r WHERE ${fulfilling(scope, conditions, parameters)} RETURNING r.expires_at)
+SELECT count(*) AS count FROM gone WHERE ${notExpired("expires_at", parameters)}`,
     values: parameters.values,
-    signal,
   });
   return rows[0]?.count ?? 0;
+}
+
+export interface ConversationName {
+  readonly id: string;
+  readonly userId: string;
+}
+
+/** Deletes what hangs on these conversations, whichever resource wrote it. */
+export async function eraseConversationsIn(
+  { names }: Pick<RecordDatabase, "names">,
+  transaction: SqlTransaction,
+  tenant: string,
+  conversations: readonly ConversationName[],
+): Promise<void> {
+  if (conversations.length === 0) return;
+  const whom = conversations.map(({ userId }) => ({ tenant, userId }));
+  await lockOwners(names, transaction, whom);
+  await transaction.query({
+    text: `DELETE FROM ${names.table.records} WHERE tenant = $1 AND (conversation_id, user_id) IN (SELECT * FROM unnest($2::text[], $3::text[]))`,
+    values: [tenant, conversations.map(({ id }) => id), conversations.map(({ userId }) => userId)],
+  });
 }

@@ -1,3 +1,4 @@
+import { BackendError } from "../../domain/errors.ts";
 import type { Database } from "./database.ts";
 import { type Names, quoteIdentifier, quoteLiteral } from "./names.ts";
 import type { SqlClient, SqlStatement, SqlTransaction } from "./sql-client.ts";
@@ -19,7 +20,8 @@ export function securedDatabase(database: Database, scope: RowScope, role: strin
 
 const everyone = "*";
 
-function securedClient(client: SqlClient, scope: RowScope, role: string | undefined): SqlClient {
+/** The same for one client. */
+export function securedClient(client: SqlClient, scope: RowScope, role: string | undefined): SqlClient {
   const enter = async (transaction: SqlTransaction) => {
     await transaction.query({
       text: "SELECT set_config('unforget.tenant', $1, true), set_config('unforget.user_id', $2, true)",
@@ -48,10 +50,28 @@ function securedClient(client: SqlClient, scope: RowScope, role: string | undefi
 }
 
 /**
+ * Makes sure that the policies are in force on `tables`, and that they bind this role.
+ *
+ * @throws BackendError `backend_denied` when policies do not bind it
+ */
+export async function enforcePolicies(client: SqlClient, names: Names, tables: readonly string[], role: string | undefined): Promise<void> {
+  const { rows } = await client.query<{ bypasses: boolean }>({ text: bypassSql(role) });
+  if (rows[0]?.bypasses !== false) {
+    throw new BackendError(
+      client.engine === "embedded" ? "embedded" : "postgres",
+      "open",
+      `row-level security does not bind this role: connect as a role that is neither superuser nor BYPASSRLS, or name one with rls: { role }`,
+      { code: "backend_denied" },
+    );
+  }
+  await forcePolicies(client, names, tables, role);
+}
+
+/**
  * Forces the policies on those of `tables` that lack them, one process at a time. Where they are in force nothing is
  * locked: altering tables that others work on would wait for them, and may deadlock with them.
  */
-export async function forcePolicies(client: SqlClient, names: Names, tables: readonly string[], role: string | undefined): Promise<void> {
+async function forcePolicies(client: SqlClient, names: Names, tables: readonly string[], role: string | undefined): Promise<void> {
   await client.transaction(async (transaction) => {
     await transaction.query({
       text: "SELECT pg_advisory_xact_lock(hashtextextended($1, 2))::text",
@@ -100,6 +120,6 @@ function securitySql(names: Names, tables: readonly string[], role: string | und
 }
 
 /** Whether policies bind this role at all: superusers and BYPASSRLS roles walk through them. */
-export function bypassSql(role: string | undefined): string {
+function bypassSql(role: string | undefined): string {
   return `SELECT rolsuper OR rolbypassrls AS bypasses FROM pg_roles WHERE rolname = ${role === undefined ? "current_user" : quoteLiteral(role)}`;
 }

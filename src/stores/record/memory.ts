@@ -116,9 +116,9 @@ export function memoryRecordStore(_options: MemoryRecordStoreOptions = {}): Reco
       ),
     list: (scope, query, signal) => during("list", signal, () => page(matching(scope, query), query)),
     count: (scope, conditions, signal) => during("count", signal, () => matching(scope, conditions).length),
-    erase: (scope, signal) =>
+    erase: (scope, conditions, signal) =>
       during("erase", signal, () => {
-        const gone = matching(scope, {});
+        const gone = matching(scope, conditions);
         for (const held of gone) drop(held);
         return gone.length;
       }),
@@ -184,12 +184,17 @@ function isInScope(record: Held["record"], { userId, resourceId }: StoreScope): 
   return (userId === undefined || record.userId === userId) && (resourceId === undefined || record.resourceId === resourceId);
 }
 
-function matches({ record, dataJson }: Held, { types, name, key, conversationId, filter }: RecordConditions): boolean {
+function matches({ record, dataJson }: Held, conditions: RecordConditions): boolean {
+  const { types, ids, name, names, key, conversationId, positionFrom, positionBefore, filter } = conditions;
   return (
     (types === undefined || types.includes(record.type)) &&
+    (ids === undefined || ids.includes(record.id)) &&
     (name === undefined || record.name === name) &&
+    (names === undefined || (record.name !== undefined && names.includes(record.name))) &&
     (key === undefined || record.key === key) &&
     (conversationId === undefined || record.conversationId === conversationId) &&
+    (positionFrom === undefined || record.position >= positionFrom) &&
+    (positionBefore === undefined || record.position < positionBefore) &&
     (filter === undefined || matchesFilter(JSON.parse(dataJson), filter))
   );
 }

@@ -21,6 +21,8 @@ import {
 import { conversationPage, exportPage, messagePage } from "../conversation-documents/pages.ts";
 import { processOutbox } from "../memory/outbox.ts";
 import { wordSearch } from "../memory/word-search.ts";
+import { memoryRecordStore } from "../record/memory.ts";
+import { takingRecords } from "../taking-records.ts";
 
 export interface MemorySessionStoreOptions {
   /** Beyond so many the oldest messages of a conversation are dropped, with the results of their tool calls. At least 1. @default no bound */
@@ -113,9 +115,11 @@ export function memorySessionStore(options: MemorySessionStoreOptions = {}): Ses
     return stored.map(({ message }) => toMessage(document, message));
   }
 
-  return {
+  const records = memoryRecordStore();
+  const sessions: SessionStore = {
     name: "memory",
     guarantees,
+    records: { ...records, close: async () => {} },
 
     async open(signal) {
       enter(signal);
@@ -123,6 +127,7 @@ export function memorySessionStore(options: MemorySessionStoreOptions = {}): Ses
     async close() {
       isClosed = true;
       for (const kept of [tenants, owners, written]) kept.clear();
+      await records.close();
     },
     async health() {
       const problem = isClosed ? "[memory] the store is closed: open a memory anew" : undefined;
@@ -233,6 +238,7 @@ export function memorySessionStore(options: MemorySessionStoreOptions = {}): Ses
     },
     outbox: owed.outbox,
   };
+  return { ...sessions, ...takingRecords(sessions, async () => records) };
 }
 
 const guarantees: SessionGuarantees = {

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "../../domain/errors.ts";
 import type { SessionGuarantees } from "../../domain/guarantees.ts";
 import type { SessionStore } from "../../domain/session-store.ts";
+import { once } from "../../internal/once.ts";
 import { append } from "../mongodb/append.ts";
 import { type MongodbConnectionOptions, mongoGateway } from "../mongodb/connection.ts";
 import {
@@ -15,8 +16,10 @@ import { deleteConversation, deleteMessages, erase } from "../mongodb/erase.ts";
 import { recoverOrphans } from "../mongodb/hold.ts";
 import { exportMessages, getMessage, getMessages, listMessages } from "../mongodb/messages.ts";
 import { mongoOutbox } from "../mongodb/outbox.ts";
+import { prepareRecords, recordStoreOn } from "../mongodb/record-store.ts";
 import { openSessions } from "../mongodb/session-database.ts";
 import { searchText } from "../mongodb/text.ts";
+import { takingRecords } from "../taking-records.ts";
 
 export interface MongodbSessionStoreOptions extends MongodbConnectionOptions {
   /** A conversation that nobody appends to for so long is deleted with its messages; each append begins the time anew. @default kept for good */
@@ -38,9 +41,17 @@ export function mongodbSessionStore(options: MongodbSessionStoreOptions = {}): S
   const search: NonNullable<SessionStore["searchText"]> = (query, signal) =>
     during("search text", signal, (database) => searchText(database, query));
 
-  return {
+  const openRecords = once(() => during("open records", undefined, ({ connection }) => prepareRecords(connection, language)));
+  const records = recordStoreOn({
+    during: (operation, signal, work) => during(operation, signal, async () => work(await openRecords())),
+    close: async () => {},
+    health,
+  });
+
+  const sessions: SessionStore = {
     name: "mongodb",
     guarantees,
+    records,
     open: (signal) => during("open", signal, async () => {}),
     close,
     health,
@@ -83,6 +94,8 @@ export function mongodbSessionStore(options: MongodbSessionStoreOptions = {}): S
     },
     maintain: (signal) => during("maintain", signal, recoverOrphans),
   };
+  const deletions = takingRecords({ ...sessions }, async () => records);
+  return Object.assign(sessions, deletions);
 }
 
 const guarantees: SessionGuarantees = {

@@ -12,7 +12,7 @@ import {
   listConversations,
   updateConversation,
 } from "../postgres/conversations.ts";
-import { type Database, RecentKeys } from "../postgres/database.ts";
+import { type Database, knownLanguage, RecentKeys } from "../postgres/database.ts";
 import { embeddedClient } from "../postgres/embedded/embedded-client.ts";
 import { type PgliteLike, pgliteClient } from "../postgres/embedded/pglite-client.ts";
 import { deleteConversation, deleteMessages, erase } from "../postgres/erase.ts";
@@ -24,7 +24,9 @@ import { makeNames } from "../postgres/names.ts";
 import { countOwed, failOwed, leaseOwed, renewOwed, settleOwed } from "../postgres/outbox.ts";
 import { lentPgClient, type PgConnectionOptions, type PgPoolLike, pgClient } from "../postgres/pg-client.ts";
 import { LargeScopes, recall } from "../postgres/recall.ts";
-import { bypassSql, forcePolicies, type RowScope, securedDatabase } from "../postgres/row-security.ts";
+import { recordStoreAt } from "../postgres/record-store.ts";
+import { purgeRecords } from "../postgres/records.ts";
+import { enforcePolicies, type RowScope, securedDatabase } from "../postgres/row-security.ts";
 import { searchText } from "../postgres/search-text.ts";
 import { buildVectorIndex, currentSpace, useSpace } from "../postgres/spaces.ts";
 import type { SqlClient } from "../postgres/sql-client.ts";
@@ -53,9 +55,9 @@ export interface PostgresSessionStoreOptions extends PgConnectionOptions {
 
 /** Everything by itself, or the conversations and words of a memory whose vectors are kept elsewhere. */
 export interface PostgresSessionStore
-  extends MemoryStore,
+  extends Omit<MemoryStore, "searchText" | "records">,
     Pick<SessionStore, "guarantees" | "getMessages">,
-    Required<Pick<SessionStore, "searchText" | "outbox">> {}
+    Required<Pick<SessionStore, "searchText" | "outbox" | "records">> {}
 
 /** Conversations, messages, their search rows and vectors in PostgreSQL: a server, a lent client, or embedded (PGlite). */
 export function postgresSessionStore(options: PostgresSessionStoreOptions = {}): PostgresSessionStore {
@@ -79,6 +81,7 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
         installation: await migrate(client, names),
         language,
         written: new RecentKeys(),
+        purge: { dueAt: 0 },
         space: undefined,
       };
       opened.space = await currentSpace(opened);
@@ -88,19 +91,18 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
   );
 
   async function secure(opened: Database): Promise<void> {
-    const { rows } = await client.query<{ bypasses: boolean }>({ text: bypassSql(role) });
-    if (rows[0]?.bypasses !== false) {
-      throw new BackendError(
-        client.engine === "embedded" ? "embedded" : "postgres",
-        "open",
-        `row-level security does not bind this role: connect as a role that is neither superuser nor BYPASSRLS, or name one with rls: { role }`,
-        { code: "backend_denied" },
-      );
-    }
     const { table } = names;
-    const tables = [table.conversations, table.conversation_owners, table.messages, table.search, table.outbox, table.removals];
+    const tables = [
+      table.conversations,
+      table.conversation_owners,
+      table.messages,
+      table.search,
+      table.outbox,
+      table.removals,
+      table.records,
+    ];
     if (opened.space !== undefined) tables.push(opened.space.table);
-    await forcePolicies(client, names, tables, role);
+    await enforcePolicies(client, names, tables, role);
   }
 
   /** The database as this scope may see it. */
@@ -173,6 +175,16 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
       count: (scope, kinds, signal) => say("count owed", () => owedElsewhere.count(scope, kinds, signal)),
     },
 
+    records: recordStoreAt({
+      client,
+      async database(scope) {
+        const found = await of(scope);
+        return { client: found.client, names, language: knownLanguage(found, language), purge: found.purge };
+      },
+      release: async () => {},
+      versions: () => ({}),
+    }),
+
     recall: (query, signal) => say("recall", async () => recall(await of(rows(query.scope)), large, query, signal)),
 
     useSpace: (space, signal) =>
@@ -193,6 +205,7 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
     maintain: () =>
       say("maintain", async () => {
         const opened = await of(everybody);
+        if (Date.now() >= opened.purge.dueAt) await purgeRecords(opened);
         if (opened.space?.isExternal === true) await addContexts(opened);
         if (!large.wantsIndex) return;
         await buildVectorIndex(await database());

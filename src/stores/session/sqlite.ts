@@ -1,5 +1,5 @@
 import type { SessionGuarantees } from "../../domain/guarantees.ts";
-import type { Outbox, SessionStore, StoreScope } from "../../domain/session-store.ts";
+import type { SessionStore, StoreScope } from "../../domain/session-store.ts";
 import { append } from "../sqlite/append.ts";
 import {
   countConversations,
@@ -23,6 +23,8 @@ import {
   windowRows,
 } from "../sqlite/messages.ts";
 import { adopt, countOwed, fail, lease, owe, renew, settle } from "../sqlite/outbox.ts";
+import { recordSchema } from "../sqlite/record-schema.ts";
+import { recordStoreIn } from "../sqlite/record-store.ts";
 import { sessionSchema } from "../sqlite/session-schema.ts";
 import { searchText } from "../sqlite/words.ts";
 import { readWindow, type WindowReader } from "../windows.ts";
@@ -30,8 +32,10 @@ import { readWindow, type WindowReader } from "../windows.ts";
 export interface SqliteSessionStoreOptions extends SqliteFileOptions {}
 
 /** Conversations, messages and their words in one SQLite file, which several processes may open. Needs no package. */
-export function sqliteSessionStore(options: SqliteSessionStoreOptions = {}): SessionStore & { readonly outbox: Outbox } {
-  const file = sqliteFile(options, sessionSchema);
+export function sqliteSessionStore(
+  options: SqliteSessionStoreOptions = {},
+): SessionStore & Required<Pick<SessionStore, "outbox" | "records">> {
+  const file = sqliteFile(options, sessionSchema, recordSchema);
   return {
     name: "sqlite",
     guarantees,
@@ -71,7 +75,7 @@ export function sqliteSessionStore(options: SqliteSessionStoreOptions = {}): Ses
     exportMessages: (scope, after, limit, signal) => file.read("export", signal, (rows) => exportMessages(rows, scope, after, limit)),
     async erase(scope, { compact }, signal) {
       const erased = await file.write("erase", signal, (rows) => erase(rows, scope));
-      if (compact) await file.compact(signal, ["words"]);
+      if (compact) await file.compact(signal, ["words", "record_words"]);
       return erased;
     },
 
@@ -86,6 +90,7 @@ export function sqliteSessionStore(options: SqliteSessionStoreOptions = {}): Ses
       owe: (tenant, references, signal) => file.write("owe", signal, (rows) => owe(rows, tenant, references)),
       count: (scope, kinds, signal) => file.read("count owed", signal, (rows) => countOwed(rows, scope, kinds)),
     },
+    records: recordStoreIn(file, async () => {}),
   };
 }
 

@@ -39,7 +39,7 @@ export interface SqliteStatementLike {
 export type SqliteValue = string | number | null;
 type SqliteOutput = SqliteValue | bigint | Uint8Array;
 
-/** What a store keeps in the file. */
+/** What a kind of store keeps in the file. */
 export interface SqliteSchema {
   /** Names it in the table of settings. */
   readonly name: string;
@@ -72,7 +72,7 @@ const longestPrefix = 30;
 const longestPauseMs = 20;
 
 /** A file as several stores, and several processes, use it. Nothing is opened before the first call. */
-export function sqliteFile(options: SqliteFileOptions, schema: SqliteSchema): SqliteFile {
+export function sqliteFile(options: SqliteFileOptions, ...schemas: readonly SqliteSchema[]): SqliteFile {
   const { path = "./unforget.sqlite", database: lent, tablePrefix = "", busyTimeoutMs = 10_000 } = options;
   if (path === "") throw new InvalidArgumentError("path", "names no file: give the path of a database file, or leave it out");
   if (lent !== undefined && options.path !== undefined)
@@ -139,7 +139,8 @@ export function sqliteFile(options: SqliteFileOptions, schema: SqliteSchema): Sq
       try {
         handle.function("unforget_matches", { deterministic: true }, matches);
         handle.prepare("SELECT 1 FROM sqlite_schema").get();
-        if (version() < schema.migrations.length) transaction("BEGIN IMMEDIATE", migrate);
+        const isBehind = (schema: SqliteSchema) => version(schema) < schema.migrations.length;
+        if (schemas.some(isBehind)) transaction("BEGIN IMMEDIATE", () => schemas.forEach(migrate));
       } catch (error) {
         statements.clear();
         if (lent === undefined) handle.close();
@@ -150,7 +151,7 @@ export function sqliteFile(options: SqliteFileOptions, schema: SqliteSchema): Sq
   );
 
   /** How many of the migrations the file has seen. */
-  function version(): number {
+  function version(schema: SqliteSchema): number {
     const hasSettings = database().prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(tables.bare("settings"));
     if (hasSettings === undefined) return 0;
     const found = rows.get<{ value: string }>("SELECT value FROM {settings} WHERE name = ?", `${schema.name} schema`);
@@ -161,10 +162,10 @@ export function sqliteFile(options: SqliteFileOptions, schema: SqliteSchema): Sq
     });
   }
 
-  function migrate(): void {
+  function migrate(schema: SqliteSchema): void {
     const file = database();
     file.exec(tables("CREATE TABLE IF NOT EXISTS {settings} (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"));
-    for (const migration of schema.migrations.slice(version())) file.exec(tables(migration));
+    for (const migration of schema.migrations.slice(version(schema))) file.exec(tables(migration));
     const set = "INSERT INTO {settings} (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value";
     rows.run(set, `${schema.name} schema`, String(schema.migrations.length));
   }

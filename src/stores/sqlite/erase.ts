@@ -3,18 +3,21 @@ import { type ConversationRow, findConversation, inScope, where } from "./conver
 import type { SqliteRows } from "./database.ts";
 import { type ConversationKey, findMessage, type MessageRow } from "./messages.ts";
 import { cancelVector, oweRemoval, owesVectors } from "./outbox.ts";
+import { eraseRecords } from "./records.ts";
 import { findFollowers, indexMessages, unindexMessage } from "./words.ts";
 
 export function deleteConversation(rows: SqliteRows, scope: StoreScope, id: string): boolean {
   const conversation = findConversation(rows, scope, id);
-  if (conversation === undefined) return false;
-  deleteWhole(rows, scope.tenant, conversation);
-  return true;
+  if (conversation !== undefined) deleteWhole(rows, scope.tenant, conversation);
+  // Runs may name a conversation that is not there.
+  else eraseRecords(rows, scope, { conversationId: id });
+  return conversation !== undefined;
 }
 
 /** Returns how many messages it had. */
 function deleteWhole(rows: SqliteRows, tenant: string, { user_id, id }: Pick<ConversationRow, "user_id" | "id">): number {
   rows.run("DELETE FROM {conversations} WHERE tenant = ? AND id = ?", tenant, id);
+  eraseRecords(rows, { tenant, userId: user_id, resourceId: undefined }, { conversationId: id });
   return clear(rows, [tenant, user_id, id]);
 }
 
@@ -71,5 +74,6 @@ export function erase(rows: SqliteRows, scope: StoreScope): { readonly conversat
   const conditions = inScope(scope);
   const found = rows.all<ConversationRow>(`SELECT * FROM {conversations} ${where(conditions)}`, ...conditions.values);
   const messages = found.reduce((sum, conversation) => sum + deleteWhole(rows, scope.tenant, conversation), 0);
+  eraseRecords(rows, scope, {});
   return { conversations: found.length, messages };
 }

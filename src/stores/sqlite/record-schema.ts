@@ -31,5 +31,11 @@ CREATE INDEX {records_expiry} ON {records} (expires_at) WHERE expires_at IS NOT 
 -- The texts themselves are not kept a second time. scope holds digests of whose a record is: a search reads only those.
 CREATE VIRTUAL TABLE {record_words} USING fts5(name, content, scope, content='', contentless_delete=1, tokenize='porter unicode61 remove_diacritics 2');
 `,
+    `
+CREATE INDEX {records_id} ON {records} (tenant, type, id);
+CREATE INDEX {records_name} ON {records} (tenant, name, type) WHERE name IS NOT NULL;
+CREATE INDEX {records_of_user} ON {records} (tenant, user_id, type, position, id);
+CREATE INDEX {records_of_tenant} ON {records} (tenant, type, position, user_id, id);
+`,
   ],
 };

@@ -178,15 +178,33 @@ export function getRecords(rows: SqliteRows, tenant: string, names: readonly Rec
   });
 }
 
-function matching(scope: StoreScope, { types, name, key, conversationId, filter }: RecordConditions): Conditions {
-  const conditions = inScope(scope);
+function matching(scope: StoreScope, query: RecordConditions): Conditions {
+  const conditions = fulfilling(scope, query);
   addCondition(conditions, "(expires_at IS NULL OR expires_at > ?)", Date.now());
-  if (types !== undefined) addCondition(conditions, "type IN (SELECT value FROM json_each(?))", JSON.stringify(types));
+  return conditions;
+}
+
+/** Expired or not. */
+function fulfilling(scope: StoreScope, query: RecordConditions): Conditions {
+  const { types, ids, name, names, key, conversationId, positionFrom, positionBefore, filter } = query;
+  const conditions = inScope(scope);
+  if (types !== undefined) addCondition(conditions, ...oneOf("type", types));
+  if (ids !== undefined) addCondition(conditions, ...oneOf("id", ids));
   if (name !== undefined) addCondition(conditions, "{records}.name = ?", name);
+  if (names !== undefined) addCondition(conditions, ...oneOf("{records}.name", names));
   if (key !== undefined) addCondition(conditions, "key = ?", key);
   if (conversationId !== undefined) addCondition(conditions, "conversation_id = ?", conversationId);
+  if (positionFrom !== undefined) addCondition(conditions, "position >= ?", positionFrom);
+  if (positionBefore !== undefined) addCondition(conditions, "position < ?", positionBefore);
   if (filter !== undefined) addCondition(conditions, "unforget_matches(data, ?)", JSON.stringify(filter));
   return conditions;
+}
+
+/** One alone keeps the order of an index. */
+function oneOf(column: string, values: readonly string[]): [sql: string, value: string] {
+  const [first] = values;
+  if (first !== undefined && values.length === 1) return [`${column} = ?`, first];
+  return [`${column} IN (SELECT value FROM json_each(?))`, JSON.stringify(values)];
 }
 
 /** SQL: what a list is ordered by. */
@@ -237,9 +255,10 @@ JOIN {records} ON entry = found ${where(conditions)} AND score < 0 ORDER BY scor
   return found.map((row) => ({ record: toRecord(row), rank: -row.score }));
 }
 
-export function eraseRecords(rows: SqliteRows, scope: StoreScope): number {
-  const conditions = inScope(scope);
-  const count = countRecords(rows, scope, {});
+/** How many there were that had not expired. */
+export function eraseRecords(rows: SqliteRows, scope: StoreScope, query: RecordConditions): number {
+  const conditions = fulfilling(scope, query);
+  const count = countRecords(rows, scope, query);
   rows.run(`DELETE FROM {record_words} WHERE rowid IN (SELECT entry FROM {records} ${where(conditions)})`, ...conditions.values);
   rows.run(`DELETE FROM {records} ${where(conditions)}`, ...conditions.values);
   return count;

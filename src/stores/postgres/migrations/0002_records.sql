@@ -21,6 +21,6 @@ CREATE TABLE {records} (
   CONSTRAINT {index:records_pkey} PRIMARY KEY (tenant, user_id, type, id)
 );
 CREATE UNIQUE INDEX {index:records_key} ON {records} (tenant, user_id, type, key) WHERE key IS NOT NULL;
-CREATE INDEX {index:records_conversation} ON {records} (tenant, user_id, conversation_id) WHERE conversation_id IS NOT NULL;
+CREATE INDEX {index:records_conversation} ON {records} (tenant, conversation_id, user_id) WHERE conversation_id IS NOT NULL;
 CREATE INDEX {index:records_expiry} ON {records} (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX {index:records_words} ON {records} USING gin (words);
