@@ -1,7 +1,7 @@
 export { type LoadConfigOptions, loadConfig } from "./config/load-config.ts";
 export { createMemory, type MemoryOptions } from "./core/create-memory.ts";
 export type * from "./domain/archive-store.ts";
-export type { Conversation, ConversationChanges, ConversationInput, Page } from "./domain/conversation.ts";
+export type * from "./domain/conversation.ts";
 export type { Embedder, EmbedOptions } from "./domain/embedder.ts";
 export {
   BackendError,
@@ -20,11 +20,12 @@ export type * from "./domain/guarantees.ts";
 export type { Logger } from "./domain/logger.ts";
 export type * from "./domain/memory.ts";
 export type * from "./domain/memory-store.ts";
-export type { Message, MessageInput, MessageInputObject, Metadata, Part, Role } from "./domain/message.ts";
+export type { Message, MessageInput, MessageInputObject, MessageVersion, Metadata, Part, Role } from "./domain/message.ts";
 export type * from "./domain/recall.ts";
 export type * from "./domain/record-store.ts";
 export { textRevision } from "./domain/search-text.ts";
 export type * from "./domain/session-store.ts";
+export type * from "./domain/titles.ts";
 export type * from "./domain/vector-store.ts";
 export type { EmbeddingChoice, EmbeddingOptions } from "./embedders/resolve.ts";
 export {

@@ -21,6 +21,7 @@ const fields: Readonly<Record<keyof MemoryOptions, true>> = {
   embedding: true,
   tenant: true,
   worker: true,
+  titles: true,
   logger: true,
   url: true,
   host: true,

@@ -34,6 +34,7 @@ export async function addMessages(
     },
   };
   const stored = await appendMessages(core, request, input, options.signal);
+  if (stored !== undefined) core.titles.noteStored({ tenant: scope.tenant, userId, conversationId }, stored);
   if (stored === undefined) {
     throw new NotFoundError(
       "conversation",
@@ -75,10 +76,15 @@ export async function appendMessages(
   await core.open();
   if (messages.length === 0) return [];
   await checkVectors(core, messages);
-  const create = target.create ?? { resourceId: "default", title: "", metadataJson: "{}", language: undefined };
+  const create = withTitle(core, target.create, messages) ?? { resourceId: "default", title: "", metadataJson: "{}", language: undefined };
   const stored = await abortable(core.queue.add({ ...target, create, messages }), signal);
   core.worker.wake();
   return stored;
+}
+
+/** A conversation that is created without a title may have it from its first message. */
+function withTitle(core: MemoryCore, create: Target["create"], messages: readonly NewMessage[]): Target["create"] {
+  return create === undefined || create.title !== "" ? create : { ...create, title: core.titles.fromFirst(messages) };
 }
 
 /** Vectors brought by the caller belong to the memory's embedding space, or the call fails before anything is stored. */

@@ -148,6 +148,7 @@ export function composedStore(sessions: SessionStore, vectors: VectorStore | und
     updateConversation: (...given) => sessions.updateConversation(...given),
     listConversations: (...given) => sessions.listConversations(...given),
     countConversations: (...given) => sessions.countConversations(...given),
+    ...optional(),
     listMessages: (...given) => sessions.listMessages(...given),
     getMessage: (...given) => sessions.getMessage(...given),
     getMessages: (...given) => sessions.getMessages(...given),
@@ -215,6 +216,21 @@ export function composedStore(sessions: SessionStore, vectors: VectorStore | und
     },
   };
 
+  /** What only some stores offer. Without an outbox of theirs nobody would owe what these changes owe. */
+  function optional(): Pick<ArchivableStore, OptionalMethod> {
+    const { describeConversations, moveConversation, branchConversation, findConversations, searchText } = sessions;
+    return {
+      ...(describeConversations && { describeConversations: (...given) => describeConversations.apply(sessions, given) }),
+      ...(findConversations && { findConversations: (...given) => findConversations.apply(sessions, given) }),
+      ...(searchText && { searchText: (...given) => searchText.apply(sessions, given) }),
+      ...(moveConversation &&
+        local === undefined && {
+          moveConversation: (scope, id, to, signal) => removing(moveConversation.call(sessions, scope, id, to, signal), signal),
+        }),
+      ...(branchConversation && local === undefined && { branchConversation: (...given) => branchConversation.apply(sessions, given) }),
+    };
+  }
+
   function originals(items: readonly OwedItem[]): OwedVector[] {
     return items.flatMap((item) => leased.get(item) ?? []);
   }
@@ -245,6 +261,8 @@ export function composedStore(sessions: SessionStore, vectors: VectorStore | und
     }
   }
 }
+
+type OptionalMethod = "describeConversations" | "moveConversation" | "branchConversation" | "findConversations" | "searchText";
 
 function toOwed(item: OwedVector): OwedItem {
   const { message } = item.message;

@@ -1,11 +1,17 @@
 import { randomUUID } from "node:crypto";
+import type { ConversationChanges, ConversationDetail } from "../domain/conversation.ts";
 import { InvalidArgumentError, NotFoundError } from "../domain/errors.ts";
 import type { Conversations } from "../domain/memory.ts";
-import type { StoreScope } from "../domain/session-store.ts";
+import type { ConversationOwner, StoreScope } from "../domain/session-store.ts";
+import { branchConversation } from "./branch.ts";
+import { listDescribed } from "./conversation-details.ts";
+import { searchConversations } from "./conversation-search.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { validateId } from "./messages/normalize-message.ts";
+import { moveConversation } from "./move-conversation.ts";
 import { narrowed, ownerOf } from "./scope.ts";
-import { encodeMetadata, parseCount, parseText } from "./validate.ts";
+import { firstMessages } from "./titles.ts";
+import { encodeMetadata, parseCount, parseFlag, parseText } from "./validate.ts";
 
 const longestTitle = 10_000;
 
@@ -46,10 +52,19 @@ export function conversations(core: MemoryCore, scope: StoreScope): Conversation
 
     async update(id, changes, options) {
       validateId("conversationId", id);
-      const title = parseText("title", changes.title, longestTitle);
+      const stored = {
+        title: parseText("title", changes.title, longestTitle),
+        metadata: changes.metadata,
+        pinned: parseFlag("pinned", changes.pinned),
+        archived: parseFlag("archived", changes.archived),
+      };
       if (changes.metadata !== undefined) encodeMetadata("metadata", changes.metadata);
+      const owner = newOwner(scope, changes);
       await core.open();
-      const updated = await core.store.updateConversation(scope, id, { title, metadata: changes.metadata }, options?.signal);
+      const moved = owner && (await core.finished(moveConversation(core, scope, id, owner, options?.signal)));
+      if (owner !== undefined && moved === undefined) throw missing(id);
+      if (moved !== undefined && Object.values(stored).every((value) => value === undefined)) return moved;
+      const updated = await core.store.updateConversation(scope, id, stored, options?.signal);
       if (updated === undefined) throw missing(id);
       return updated;
     },
@@ -72,10 +87,13 @@ export function conversations(core: MemoryCore, scope: StoreScope): Conversation
         limit: parseCount("limit", options.limit, 50, 1, 1000),
         cursor: options.cursor,
         offset: parseCount("offset", options.offset, 0, 0, Number.MAX_SAFE_INTEGER),
+        archived: parseFlag("archived", options.archived),
+        pinned: parseFlag("pinned", options.pinned),
+        include: parseDetails(options.include),
       };
       const within = narrowed(scope, options);
       await core.open();
-      return core.store.listConversations(within, query, options.signal);
+      return listDescribed(core.store, within, query, options.signal);
     },
 
     async count(options = {}) {
@@ -83,5 +101,46 @@ export function conversations(core: MemoryCore, scope: StoreScope): Conversation
       await core.open();
       return core.store.countConversations(within, options.signal);
     },
+
+    search: (query, options = {}) => searchConversations(core, narrowed(scope, options), query, options),
+
+    branch: (id, options = {}) => core.finished(branchConversation(core, scope, id, options)),
+
+    async generateTitle(id, options = {}) {
+      validateId("conversationId", id);
+      await core.open();
+      const messages = await firstMessages(core.store, scope, id, options.signal);
+      if (messages === undefined) throw missing(id);
+      const title = await core.titles.generate(messages, options.model, options.signal);
+      const updated = await core.store.updateConversation(scope, id, { title }, options.signal);
+      if (updated === undefined) throw missing(id);
+      return updated;
+    },
   };
+}
+
+/** Undefined when nothing moves. What a scope fixes cannot be given away. */
+function newOwner(scope: StoreScope, { userId, resourceId }: ConversationChanges): ConversationOwner | undefined {
+  for (const [field, wanted, fixed] of [
+    ["userId", userId, scope.userId],
+    ["resourceId", resourceId, scope.resourceId],
+  ] as const) {
+    if (wanted === undefined) continue;
+    validateId(field, wanted);
+    if (fixed !== undefined && fixed !== wanted) throw new InvalidArgumentError(field, "is fixed by this scope");
+  }
+  const owner = {
+    userId: scope.userId === undefined ? userId : undefined,
+    resourceId: scope.resourceId === undefined ? resourceId : undefined,
+  };
+  return owner.userId === undefined && owner.resourceId === undefined ? undefined : owner;
+}
+
+const details: readonly string[] = ["messageCount", "lastMessage"] satisfies ConversationDetail[];
+
+function parseDetails(include: readonly ConversationDetail[] | undefined): readonly ConversationDetail[] | undefined {
+  if (include === undefined) return undefined;
+  if (!Array.isArray(include) || !include.every((detail) => details.includes(detail)))
+    throw new InvalidArgumentError("include", 'must be an array of "messageCount" and "lastMessage"');
+  return include;
 }

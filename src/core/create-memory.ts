@@ -3,6 +3,7 @@ import type { Logger } from "../domain/logger.ts";
 import type { Memory, ScopedMemory, ScopeOptions } from "../domain/memory.ts";
 import type { MemoryStore } from "../domain/memory-store.ts";
 import type { SessionStore, StoreScope } from "../domain/session-store.ts";
+import type { TitlesOption } from "../domain/titles.ts";
 import type { VectorStore } from "../domain/vector-store.ts";
 import { type EmbeddingChoice, resolveEmbedder } from "../embedders/resolve.ts";
 import {
@@ -52,6 +53,11 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
    * process (serverless). @default "background"
    */
   readonly worker?: "background" | "manual" | undefined;
+  /**
+   * Where conversations that are given no title have one from: `"first-message"`, or `{ model }` with an AI SDK language
+   * model (the first message until the model has answered, in the background). @default false
+   */
+  readonly titles?: TitlesOption | undefined;
   readonly logger?: Logger | undefined;
 }
 
@@ -66,7 +72,7 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
  * const hits = await mine.recall("What am I building?");
  */
 export function createMemory(options: MemoryOptions = {}): Memory {
-  const { sessions, vectors, archive, embedding, tenant = "default", worker = "background", logger, ...short } = options;
+  const { sessions, vectors, archive, embedding, tenant = "default", worker = "background", logger, titles = false, ...short } = options;
   if (worker !== "background" && worker !== "manual") throw new InvalidArgumentError("worker", 'must be "background" or "manual"');
   const store = resolveStore(sessions, vectors, short, logger);
   const embedder = resolveEmbedder(embedding);
@@ -76,6 +82,7 @@ export function createMemory(options: MemoryOptions = {}): Memory {
     tenant: makeScope(tenant, {}).tenant,
     logger,
     worker,
+    titles,
   });
   const close = () => core.close();
   return {
@@ -88,6 +95,7 @@ export function createMemory(options: MemoryOptions = {}): Memory {
     async flush(call) {
       await core.open();
       await core.queue.drain();
+      await core.titles.flush();
       await core.worker.flush(call?.signal);
     },
     async stats(call = {}) {

@@ -2,9 +2,11 @@ import type { Embedder } from "../domain/embedder.ts";
 import { DimensionMismatchError, InvalidArgumentError } from "../domain/errors.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { EmbeddingSpace, MemoryStore } from "../domain/memory-store.ts";
+import type { TitlesOption } from "../domain/titles.ts";
 import { once } from "../internal/once.ts";
 import { type AppendQueue, appendQueue } from "./append-queue.ts";
 import { type EmbeddingWorker, embeddingWorker } from "./embedding-worker.ts";
+import { makeTitles, type Titles } from "./titles.ts";
 
 /** What every handle of one memory shares. */
 export interface MemoryCore {
@@ -12,6 +14,7 @@ export interface MemoryCore {
   readonly embedder: Embedder | undefined;
   readonly queue: AppendQueue;
   readonly worker: EmbeddingWorker;
+  readonly titles: Titles;
   readonly tenant: string;
   readonly logger: Logger | undefined;
   /** Connects and migrates on first use; a failure is forgotten. */
@@ -29,9 +32,10 @@ export interface MemoryCoreOptions {
   readonly tenant: string;
   readonly logger: Logger | undefined;
   readonly worker: "background" | "manual";
+  readonly titles: TitlesOption;
 }
 
-export function memoryCore({ store, embedder, tenant, logger, worker: mode }: MemoryCoreOptions): MemoryCore {
+export function memoryCore({ store, embedder, tenant, logger, worker: mode, titles: wanted }: MemoryCoreOptions): MemoryCore {
   let space: EmbeddingSpace | undefined;
   const adopt = async (wanted: EmbeddingSpace) => {
     if (space?.dimensions === wanted.dimensions) return;
@@ -40,6 +44,7 @@ export function memoryCore({ store, embedder, tenant, logger, worker: mode }: Me
     space = wanted;
   };
   const worker = embeddingWorker({ store, embedder, logger, useSpace: adopt, isBackground: mode === "background" });
+  const titles = makeTitles({ titles: wanted, store, logger, isManual: mode === "manual" });
   const queue = appendQueue(store);
   const writes = new Set<Promise<unknown>>();
   const open = once(async () => {
@@ -52,6 +57,7 @@ export function memoryCore({ store, embedder, tenant, logger, worker: mode }: Me
     embedder,
     queue,
     worker,
+    titles,
     tenant,
     logger,
     open,
@@ -75,6 +81,7 @@ export function memoryCore({ store, embedder, tenant, logger, worker: mode }: Me
     close: once(async () => {
       await Promise.allSettled(writes);
       await queue.drain();
+      await titles.close();
       await worker.close();
       await embedder?.close?.();
       await store.close();

@@ -1,10 +1,11 @@
-import { InvalidArgumentError, NotFoundError } from "../domain/errors.ts";
+import { InvalidArgumentError, MemoryError, NotFoundError } from "../domain/errors.ts";
 import type { MessageChanges, Messages } from "../domain/memory.ts";
 import type { Message, MessageInputObject } from "../domain/message.ts";
 import type { StoreScope } from "../domain/session-store.ts";
 import { appendMessages } from "./add-messages.ts";
 import type { MemoryCore } from "./memory-core.ts";
-import { validateId } from "./messages/normalize-message.ts";
+import { deleteVersions, keepVersion, readVersions } from "./message-history.ts";
+import { normalizeMessages, validateId } from "./messages/normalize-message.ts";
 import { narrowed } from "./scope.ts";
 import { parseCount, parseTime } from "./validate.ts";
 
@@ -24,10 +25,34 @@ export function messages(core: MemoryCore, scope: StoreScope): Messages {
   async function remove(conversationId: string, ids: readonly string[] | undefined, signal: AbortSignal | undefined): Promise<number> {
     validateId("conversationId", conversationId);
     await core.open();
+    const owner = await historyOwner(conversationId, signal);
     const count = await core.store.deleteMessages(scope, conversationId, ids, signal);
     if (count === undefined) throw missingConversation(conversationId);
     core.worker.wake();
+    if (owner !== undefined) await deleteVersions(owner.records, { ...owner.of, conversationId, messageIds: ids }, signal);
     return count;
+  }
+
+  /** Whose history it is, and where; undefined when there is no place for any, or no such conversation. */
+  async function historyOwner(conversationId: string, signal: AbortSignal | undefined) {
+    const { records } = core.store;
+    if (records === undefined) return undefined;
+    const userId = scope.userId ?? (await core.store.getConversation(scope, conversationId, signal))?.userId;
+    return userId === undefined ? undefined : { records, of: { tenant: scope.tenant, userId } };
+  }
+
+  /** Keeps what the message was. The update itself never waits for a place that fails. */
+  async function keep(before: Message, signal: AbortSignal | undefined): Promise<() => Promise<void>> {
+    const { records } = core.store;
+    if (records === undefined) return async () => {};
+    try {
+      const conversation = await core.store.getConversation(scope, before.conversationId, signal);
+      return await keepVersion(records, scope.tenant, conversation?.resourceId ?? "default", before, signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      core.logger?.warn("[messages] what a message was before its update could not be kept", { reason: reasonOf(error) });
+      return async () => {};
+    }
   }
 
   async function update(
@@ -37,6 +62,9 @@ export function messages(core: MemoryCore, scope: StoreScope): Messages {
     signal: AbortSignal | undefined,
   ): Promise<Message> {
     const before = await get(conversationId, messageId, signal);
+    const message = changed(before, changes);
+    normalizeMessages(message, new Date());
+    const takeBack = await keep(before, signal);
     const request = {
       tenant: scope.tenant,
       userId: before.userId,
@@ -44,9 +72,15 @@ export function messages(core: MemoryCore, scope: StoreScope): Messages {
       requiredResourceId: scope.resourceId,
       createConversation: false,
     };
-    const [after] = (await appendMessages(core, request, [changed(before, changes)], signal)) ?? [];
-    if (after === undefined) throw new NotFoundError("message", messageId);
-    return after;
+    try {
+      const [after] = (await appendMessages(core, request, [message], signal)) ?? [];
+      if (after === undefined) throw new NotFoundError("message", messageId);
+      return after;
+    } catch (error) {
+      // An abort leaves open whether the update lands: what the message was is then kept all the same.
+      if (signal?.aborted !== true) await takeBack().catch(() => {});
+      throw error;
+    }
   }
 
   return {
@@ -76,12 +110,42 @@ export function messages(core: MemoryCore, scope: StoreScope): Messages {
 
     get: (conversationId, messageId, options) => get(conversationId, messageId, options?.signal),
 
-    update: (conversationId, messageId, changes, options) => core.finished(update(conversationId, messageId, changes, options?.signal)),
+    update: (conversationId, messageId, changes, options) =>
+      core.finished(
+        inTurn(core, [scope.tenant, conversationId, messageId], () => update(conversationId, messageId, changes, options?.signal)),
+      ),
+
+    async history(conversationId, messageId, options) {
+      const { userId } = await get(conversationId, messageId, options?.signal);
+      const { records } = core.store;
+      const of = { tenant: scope.tenant, userId, conversationId, messageIds: [messageId] };
+      return records === undefined ? [] : readVersions(records, of, options?.signal);
+    },
+
     delete: (conversationId, messageIds, options) =>
       remove(conversationId, typeof messageIds === "string" ? [messageIds] : messageIds, options?.signal),
     clear: (conversationId, options) => remove(conversationId, undefined, options?.signal),
   };
 }
+
+/** Updates of one message take turns: each keeps what the one before it made. */
+async function inTurn<Value>(core: MemoryCore, path: readonly string[], work: () => Promise<Value>): Promise<Value> {
+  const key = JSON.stringify(path);
+  const queues = turns.get(core) ?? new Map<string, Promise<unknown>>();
+  turns.set(core, queues);
+  const turn = (queues.get(key) ?? Promise.resolve()).then(work, work);
+  queues.set(key, turn);
+  try {
+    return await turn;
+  } finally {
+    if (queues.get(key) === turn) queues.delete(key);
+  }
+}
+
+const turns = new WeakMap<MemoryCore, Map<string, Promise<unknown>>>();
+
+/** Only our own errors are known to hold no secrets. */
+const reasonOf = (error: unknown) => (MemoryError.isInstance(error) ? error.message : "the store of records failed");
 
 /** Any whole number: a place that is not there bounds as well. */
 function parsePlace(field: string, place: number | undefined): number | undefined {

@@ -10,6 +10,12 @@ export function parseTime(field: string, time: Date | string | number | undefine
   return date;
 }
 
+/** Yes, no, or nothing said. */
+export function parseFlag(field: string, value: boolean | undefined): boolean | undefined {
+  if (value !== undefined && typeof value !== "boolean") throw new InvalidArgumentError(field, "must be true or false");
+  return value;
+}
+
 /** A whole number within bounds. */
 export function parseCount(field: string, value: number | undefined, standard: number, least: number, most: number): number {
   const count = value ?? standard;

@@ -8,7 +8,7 @@ import type { MessageReference, SessionStore, StoreScope } from "./session-store
  * What the core works on: conversations and messages, what makes them findable, and the vectors they are owed. Postgres
  * is one by itself, ranking in one statement; the core composes one of any session store and any vector store.
  */
-export interface MemoryStore extends Omit<SessionStore, "stats" | "guarantees" | "getMessages" | "searchText" | "outbox"> {
+export interface MemoryStore extends Omit<SessionStore, "stats" | "guarantees" | "outbox"> {
   stats(scope: StoreScope, signal?: AbortSignal): Promise<Omit<MemoryStats, "embedding" | "store">>;
 
   /** Ranks what the scope holds for a query; both legs, fusion and priors. */

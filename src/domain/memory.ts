@@ -1,6 +1,15 @@
-import type { Conversation, ConversationChanges, ConversationInput, Page } from "./conversation.ts";
-import type { Message, MessageInput, Metadata, Role } from "./message.ts";
+import type {
+  Conversation,
+  ConversationChanges,
+  ConversationDetail,
+  ConversationHit,
+  ConversationInput,
+  ListedConversation,
+  Page,
+} from "./conversation.ts";
+import type { Message, MessageInput, MessageVersion, Metadata, Role } from "./message.ts";
 import type { RecallOptions, RecallResult } from "./recall.ts";
+import type { LanguageModelLike } from "./titles.ts";
 
 /** Every call that does I/O takes one. An abort rejects with the signal's own reason. */
 export interface CallOptions {
@@ -38,6 +47,35 @@ export interface ListConversationsOptions extends CallOptions {
   readonly limit?: number | undefined;
   readonly cursor?: string | undefined;
   readonly offset?: number | undefined;
+  /** Only archived conversations, or only others. @default both */
+  readonly archived?: boolean | undefined;
+  /** Only pinned conversations, or only others. @default both */
+  readonly pinned?: boolean | undefined;
+  /** What to tell of each conversation beside itself. On Postgres it comes in the same trip. @default nothing */
+  readonly include?: readonly ConversationDetail[] | undefined;
+}
+
+export interface SearchConversationsOptions extends CallOptions {
+  readonly userId?: string | undefined;
+  readonly resourceId?: string | undefined;
+  /** Only archived conversations, or only others. @default both */
+  readonly archived?: boolean | undefined;
+  /** 1 to 100. @default 20 */
+  readonly limit?: number | undefined;
+}
+
+export interface BranchOptions extends CallOptions {
+  /** The last message to copy; the results of tool calls made up to there are copied too. @default the newest */
+  readonly upTo?: string | undefined;
+  /** Id of the new conversation. @default a new UUID */
+  readonly id?: string | undefined;
+  /** @default the title of the conversation it comes from */
+  readonly title?: string | undefined;
+}
+
+export interface GenerateTitleOptions extends CallOptions {
+  /** An AI SDK language model. @default that of `createMemory({ titles: { model } })` */
+  readonly model?: LanguageModelLike | undefined;
 }
 
 export interface ListMessagesOptions extends CallOptions {
@@ -74,12 +112,36 @@ export interface Conversations {
   get(id: string, options?: CallOptions): Promise<Conversation>;
   /** @throws ConflictError when the id is taken */
   create(input?: ConversationInput, options?: CallOptions): Promise<Conversation>;
-  /** @throws NotFoundError */
+  /**
+   * @throws NotFoundError
+   * @throws InvalidArgumentError when a scope fixes the user or resource it is to be given to
+   * @throws UnsupportedError when it is to be given to another owner and the store cannot do that
+   */
   update(id: string, changes: ConversationChanges, options?: CallOptions): Promise<Conversation>;
   /** Deletes it with its messages, vectors and all that was derived. Returns whether it was there. */
   delete(id: string, options?: CallOptions): Promise<boolean>;
-  list(options?: ListConversationsOptions): Promise<Page<Conversation>>;
+  list(options?: ListConversationsOptions): Promise<Page<ListedConversation>>;
   count(options?: Pick<ListConversationsOptions, "userId" | "resourceId" | "signal">): Promise<number>;
+  /**
+   * Conversations whose titles or messages hold the words, best first: what a search box asks while one types, so the
+   * last word may be the beginning of one in a title. An empty query finds nothing.
+   */
+  search(query: string, options?: SearchConversationsOptions): Promise<readonly ConversationHit[]>;
+  /**
+   * A new conversation of the same owner that begins as this one did, up to a message and with it: the same ids, texts,
+   * parts, metadata and times. Its metadata gets `branchedFrom: { conversationId, messageId }`.
+   *
+   * @throws NotFoundError for the conversation or the message
+   * @throws ConflictError when the id is taken
+   */
+  branch(id: string, options?: BranchOptions): Promise<Conversation>;
+  /**
+   * Asks a model for a title and sets it, whatever it was before.
+   *
+   * @throws NotFoundError
+   * @throws InvalidArgumentError without a model, or when no message has text
+   */
+  generateTitle(id: string, options?: GenerateTitleOptions): Promise<Conversation>;
 }
 
 export interface Messages {
@@ -87,8 +149,10 @@ export interface Messages {
   list(conversationId: string, options?: ListMessagesOptions): Promise<Page<Message>>;
   /** @throws NotFoundError */
   get(conversationId: string, messageId: string, options?: CallOptions): Promise<Message>;
-  /** Keeps id, seq, role and creation time. @throws NotFoundError */
+  /** Keeps id, seq, role and creation time, and what the message was before: see {@link history}. @throws NotFoundError */
   update(conversationId: string, messageId: string, changes: MessageChanges, options?: CallOptions): Promise<Message>;
+  /** What a message was before each `update`, newest first. It is deleted with the message. @throws NotFoundError */
+  history(conversationId: string, messageId: string, options?: CallOptions): Promise<readonly MessageVersion[]>;
   /** Deletes messages for good; returns how many were there. @throws NotFoundError for the conversation */
   delete(conversationId: string, messageIds: string | readonly string[], options?: CallOptions): Promise<number>;
   /** Deletes all messages of a conversation and keeps the conversation. @throws NotFoundError */
@@ -198,6 +262,10 @@ export interface MemoryStats {
   readonly owed: { readonly pending: number; readonly failing: number; readonly lastError: string | undefined };
   readonly embedding: { readonly model: string; readonly dimensions: number | undefined } | undefined;
   readonly store: string;
+  /** Created within the last 7 days. Only of one user: `stats({ userId })`. */
+  readonly conversationsThisWeek?: number | undefined;
+  /** 0 without conversations. Only of one user. */
+  readonly messagesPerConversation?: number | undefined;
 }
 
 export interface MemoryHealth {

@@ -32,6 +32,16 @@ export interface Message {
   readonly createdAt: Date;
 }
 
+/** What a message was before it was updated. */
+export interface MessageVersion {
+  readonly content: string;
+  readonly parts: readonly Part[];
+  readonly metadata: Metadata;
+  readonly name: string | undefined;
+  /** When the update took its place. */
+  readonly replacedAt: Date;
+}
+
 /**
  * What `addMessages` takes: a string (a user's message), or an object with `content` or `parts`.
  * AI SDK `UIMessage` and `ModelMessage` objects fit as they are.

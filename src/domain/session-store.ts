@@ -1,8 +1,8 @@
-import type { Conversation, ConversationChanges, Page } from "./conversation.ts";
+import type { Conversation, ConversationDetail, ListedConversation, Page } from "./conversation.ts";
 import type { MetadataFilter } from "./filter.ts";
 import type { SessionGuarantees } from "./guarantees.ts";
 import type { MemoryHealth, MemoryStats } from "./memory.ts";
-import type { Message } from "./message.ts";
+import type { Message, Metadata } from "./message.ts";
 import type { RecordStore } from "./record-store.ts";
 
 /**
@@ -40,10 +40,17 @@ export interface SessionStore {
   /** @throws ConflictError when the tenant has a conversation of this id, whoever owns it */
   createConversation(conversation: NewConversation, signal?: AbortSignal): Promise<Conversation>;
   getConversation(scope: StoreScope, id: string, signal?: AbortSignal): Promise<Conversation | undefined>;
-  updateConversation(scope: StoreScope, id: string, changes: ConversationChanges, signal?: AbortSignal): Promise<Conversation | undefined>;
+  /** `updatedAt` becomes now when the title or the metadata are named, and stays when they are not. */
+  updateConversation(
+    scope: StoreScope,
+    id: string,
+    changes: StoredConversationChanges,
+    signal?: AbortSignal,
+  ): Promise<Conversation | undefined>;
   /** Deletes it with its messages and all that was derived. Whether it was there. */
   deleteConversation(scope: StoreScope, id: string, signal?: AbortSignal): Promise<boolean>;
-  listConversations(scope: StoreScope, query: ConversationQuery, signal?: AbortSignal): Promise<Page<Conversation>>;
+  /** A store that can tell `query.include` in the same trip, does; else the core asks {@link describeConversations}. */
+  listConversations(scope: StoreScope, query: ConversationQuery, signal?: AbortSignal): Promise<Page<ListedConversation>>;
   countConversations(scope: StoreScope, signal?: AbortSignal): Promise<number>;
 
   /** The newest `limit` messages that match, oldest first, widened to whole tool exchanges. `undefined`: no such conversation. */
@@ -80,6 +87,28 @@ export interface SessionStore {
    * that is not there. Closed with this store.
    */
   readonly records?: RecordStore;
+
+  /** Count and newest message of each of these conversations, in their order. Absent: the core reads their messages. */
+  describeConversations?(
+    scope: StoreScope,
+    ids: readonly string[],
+    include: readonly ConversationDetail[],
+    signal?: AbortSignal,
+  ): Promise<readonly ConversationDescription[]>;
+  /**
+   * Gives a conversation to another user or resource, with all that belongs to it, in one atomic step; what a vector
+   * store keeps of it is owed anew. Its `updatedAt` stays. Absent: not offered.
+   */
+  moveConversation?(scope: StoreScope, id: string, to: ConversationOwner, signal?: AbortSignal): Promise<Conversation | undefined>;
+  /**
+   * Copies a conversation up to a message, and the results of tool calls made up to there, with its vectors, in one atomic
+   * step. Absent: the core appends the messages to a new conversation.
+   * @throws ConflictError when the tenant has a conversation of the new id
+   * @throws NotFoundError when it has no such message
+   */
+  branchConversation?(scope: StoreScope, id: string, branch: BranchRequest, signal?: AbortSignal): Promise<Conversation | undefined>;
+  /** What a search of conversations is ranked from. Absent: the core reads the lists, and asks {@link searchText}. */
+  findConversations?(scope: StoreScope, query: ConversationSearch, signal?: AbortSignal): Promise<FoundConversations>;
   /** Does upkeep that takes a while, after a batch of background work. */
   maintain?(signal?: AbortSignal): Promise<void>;
 }
@@ -101,6 +130,51 @@ export interface NewConversation {
   readonly title: string;
   readonly metadataJson: string;
   readonly language: string | undefined;
+}
+
+/** What is left out stays. */
+export interface StoredConversationChanges {
+  readonly title?: string | undefined;
+  readonly metadata?: Metadata | undefined;
+  /** True: since now, or since when it was pinned before. False: no more. */
+  readonly pinned?: boolean | undefined;
+  readonly archived?: boolean | undefined;
+  /** Nothing changes unless this is its title: the answer is then what it is. */
+  readonly ifTitle?: string | undefined;
+}
+
+export interface BranchRequest {
+  /** Of the new conversation. */
+  readonly id: string;
+  /** Id of the last message to copy; undefined: the newest. */
+  readonly upTo: string | undefined;
+  readonly title: string | undefined;
+}
+
+export interface ConversationSearch {
+  /** Lower-case words of letters and digits. A title is wanted that holds any of them; those with most of them first. */
+  readonly titleWords: readonly string[];
+  /** As in {@link TextQuery}; empty: no texts are searched. */
+  readonly words: string;
+  readonly archived: boolean | undefined;
+  /** At most so many conversations by their titles, and so many messages. */
+  readonly limit: number;
+}
+
+/** Conversations whose titles may match, those of the messages that do, and these messages, best first. */
+export interface FoundConversations {
+  readonly conversations: readonly Conversation[];
+  readonly messages: readonly { readonly message: Message; readonly rank: number }[];
+}
+
+export interface ConversationOwner {
+  readonly userId?: string | undefined;
+  readonly resourceId?: string | undefined;
+}
+
+export interface ConversationDescription {
+  readonly messageCount?: number | undefined;
+  readonly lastMessage?: Message | undefined;
 }
 
 export interface AppendRequest {
@@ -144,6 +218,12 @@ export interface ConversationQuery {
   readonly limit: number;
   readonly cursor: string | undefined;
   readonly offset: number;
+  /** Only archived ones, or only others. */
+  readonly archived?: boolean | undefined;
+  /** Only pinned ones, or only others. */
+  readonly pinned?: boolean | undefined;
+  /** What to tell of each conversation, where the store can in the same trip. */
+  readonly include?: readonly ConversationDetail[] | undefined;
 }
 
 export interface MessageQuery {

@@ -98,6 +98,7 @@ function newConversation({ tenant, userId, conversationId, create, messages }: A
   return {
     ...{ tenant, user_id: userId, conversation_id: conversationId, resource_id: create.resourceId, title: create.title },
     ...{ metadata: create.metadataJson, language: create.language ?? null, version },
+    ...{ pinned_at: null, archived_at: null },
     created_at: Math.min(...times),
     updated_at: Math.max(...times),
   };

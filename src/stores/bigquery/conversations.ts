@@ -1,7 +1,14 @@
-import type { Conversation, ConversationChanges, Page } from "../../domain/conversation.ts";
+import type { Conversation, Page } from "../../domain/conversation.ts";
 import { ConflictError } from "../../domain/errors.ts";
-import type { ConversationQuery, NewConversation, SessionStats, StoreScope } from "../../domain/session-store.ts";
+import type {
+  ConversationQuery,
+  NewConversation,
+  SessionStats,
+  StoredConversationChanges,
+  StoreScope,
+} from "../../domain/session-store.ts";
 import { decodeCursor, encodeCursor } from "../cursors.ts";
+import { markedSince, markTime } from "../marks.ts";
 import type { BigqueryRest, Row, StructType } from "./rest.ts";
 import { inScope, latestConversations, Parameters, tableName } from "./tables.ts";
 
@@ -17,6 +24,8 @@ export interface ConversationRecord {
   readonly created_at: number;
   readonly updated_at: number;
   readonly version: number;
+  readonly pinned_at: number | null;
+  readonly archived_at: number | null;
 }
 
 const recordType: StructType & Record<keyof ConversationRecord, StructType[string]> = {
@@ -30,6 +39,8 @@ const recordType: StructType & Record<keyof ConversationRecord, StructType[strin
   created_at: "INT64",
   updated_at: "INT64",
   version: "INT64",
+  pinned_at: "INT64",
+  archived_at: "INT64",
 };
 const columns = Object.keys(recordType);
 const times = ["created_at", "updated_at"];
@@ -44,7 +55,7 @@ export async function insertConversations(rest: BigqueryRest, records: readonly 
 }
 
 const selected = `tenant, user_id, conversation_id, resource_id, title, metadata, language,
-  UNIX_MILLIS(created_at) AS created_ms, UNIX_MILLIS(updated_at) AS updated_ms, version`;
+  UNIX_MILLIS(created_at) AS created_ms, UNIX_MILLIS(updated_at) AS updated_ms, version, pinned_at, archived_at`;
 
 /** SQL: conversations as they are now, updated when their latest message was created. */
 function current(rest: BigqueryRest, keys: readonly string[]): string {
@@ -121,6 +132,8 @@ const toRecord = (row: Row): ConversationRecord => ({
   created_at: Number(row.created_ms),
   updated_at: Number(row.updated_ms),
   version: Number(row.version),
+  pinned_at: row.pinned_at === null || row.pinned_at === undefined ? null : Number(row.pinned_at),
+  archived_at: row.archived_at === null || row.archived_at === undefined ? null : Number(row.archived_at),
 });
 
 export function isVisible<Found extends ConversationRecord>(record: Found | undefined, scope: StoreScope): record is Found {
@@ -141,6 +154,8 @@ export function toConversation(record: ConversationRecord): Conversation {
     language: record.language ?? undefined,
     createdAt: new Date(record.created_at),
     updatedAt: new Date(record.updated_at),
+    pinnedAt: markTime(record.pinned_at),
+    archivedAt: markTime(record.archived_at),
   };
 }
 
@@ -168,7 +183,7 @@ export async function createConversation(
   const now = Date.now();
   const record = {
     ...{ tenant, user_id: userId, conversation_id: id, resource_id: resourceId, title, metadata: metadataJson },
-    ...{ language: language ?? null, created_at: now, updated_at: now, version },
+    ...{ language: language ?? null, created_at: now, updated_at: now, version, pinned_at: null, archived_at: null },
   };
   await insertConversations(rest, [record]);
   return toConversation(record);
@@ -178,17 +193,22 @@ export async function updateConversation(
   rest: BigqueryRest,
   scope: StoreScope,
   id: string,
-  changes: ConversationChanges,
+  changes: StoredConversationChanges,
   version: number,
   signal?: AbortSignal,
 ): Promise<Conversation | undefined> {
   const record = await getConversation(rest, scope, id, signal);
   if (record === undefined) return undefined;
+  if (changes.ifTitle !== undefined && changes.ifTitle !== record.title) return toConversation(record);
+  const now = Date.now();
+  const isTouched = changes.title !== undefined || changes.metadata !== undefined;
   const updated = {
     ...record,
     title: changes.title ?? record.title,
     metadata: changes.metadata === undefined ? record.metadata : JSON.stringify(changes.metadata),
-    updated_at: Math.max(Date.now(), record.updated_at),
+    updated_at: isTouched ? Math.max(now, record.updated_at) : record.updated_at,
+    pinned_at: markedSince(record.pinned_at, changes.pinned, now),
+    archived_at: markedSince(record.archived_at, changes.archived, now),
     version: Math.max(version, record.version + 1),
   };
   await insertConversations(rest, [updated]);
@@ -208,6 +228,9 @@ export async function listConversations(
   const keys = inScope(scope, parameters);
   const column = orderColumns[query.orderBy];
   const conditions = ["TRUE"];
+  for (const mark of ["pinned", "archived"] as const) {
+    if (query[mark] !== undefined) conditions.push(`${mark}_at IS ${query[mark] ? "NOT " : ""}NULL`);
+  }
   if (query.cursor !== undefined) {
     const [value, id] = decodeCursor(order, query.cursor, 2);
     const compare = query.direction === "desc" ? "<" : ">";

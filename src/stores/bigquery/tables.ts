@@ -13,6 +13,7 @@ const tables = {
     fields: {
       ...{ tenant: required, user_id: required, conversation_id: required, resource_id: required, title: text, metadata: text },
       ...{ language: text, created_at: time, updated_at: time, version: { ...whole, mode: "REQUIRED" } },
+      ...{ pinned_at: whole, archived_at: whole },
     },
     clustering: ["tenant", "user_id", "conversation_id"],
   },
@@ -44,11 +45,18 @@ export async function createTables(rest: BigqueryRest): Promise<void> {
     Object.entries(tables).map(async ([tableId, { fields, clustering }]) => {
       const found = await rest.call<TableReply>("open", "GET", `${path}/tables/${tableId}`, undefined, [404]);
       const timePartitioning = { type: "DAY", field: "created_at", ...(expirationMs === undefined ? {} : { expirationMs }) };
+      const schema = { fields: Object.entries(fields).map(([name, field]) => ({ name, ...field })) };
       if (found === undefined) {
-        const schema = { fields: Object.entries(fields).map(([name, field]) => ({ name, ...field })) };
         const table = { tableReference: { ...datasetReference, tableId }, schema, timePartitioning, clustering: { fields: clustering } };
         await rest.call("open", "POST", `${path}/tables`, table, [409]);
-      } else if (expirationMs !== undefined && found.timePartitioning?.expirationMs !== expirationMs) {
+        return;
+      }
+      // Columns that came later are added to a table of before.
+      const known = new Set(found.schema?.fields?.map(({ name }) => name));
+      if (known.size > 0 && schema.fields.some(({ name }) => !known.has(name))) {
+        await rest.call("open", "PATCH", `${path}/tables/${tableId}`, { schema });
+      }
+      if (expirationMs !== undefined && found.timePartitioning?.expirationMs !== expirationMs) {
         await rest.call("open", "PATCH", `${path}/tables/${tableId}`, { timePartitioning });
       }
     }),
@@ -56,6 +64,7 @@ export async function createTables(rest: BigqueryRest): Promise<void> {
 }
 
 interface TableReply {
+  readonly schema?: { readonly fields?: readonly { readonly name: string }[] };
   readonly timePartitioning?: { readonly expirationMs?: string };
 }
 

@@ -1,7 +1,16 @@
-import type { Conversation, ConversationChanges } from "../../domain/conversation.ts";
+import type { Conversation } from "../../domain/conversation.ts";
 import type { Message } from "../../domain/message.ts";
 import { decodeParts } from "../../domain/parts-codec.ts";
-import type { AppendRequest, NewConversation, NewMessage, StoredMessage, StoreScope } from "../../domain/session-store.ts";
+import type {
+  AppendRequest,
+  ConversationDescription,
+  NewConversation,
+  NewMessage,
+  StoredConversationChanges,
+  StoredMessage,
+  StoreScope,
+} from "../../domain/session-store.ts";
+import { markedSince, markTime } from "../marks.ts";
 import { partnersAmong } from "../windows.ts";
 
 // A conversation as one value, for stores that keep it so. It is plain JSON; who writes holds it alone while writing.
@@ -9,14 +18,17 @@ import { partnersAmong } from "../windows.ts";
 export interface ConversationDocument {
   readonly tenant: string;
   readonly id: string;
-  readonly userId: string;
-  readonly resourceId: string;
+  userId: string;
+  resourceId: string;
   title: string;
   metadataJson: string;
   readonly language: string | null;
   /** Epoch milliseconds. */
   readonly createdAt: number;
   updatedAt: number;
+  /** Missing in documents of before there were pins. */
+  pinnedAt?: number | null;
+  archivedAt?: number | null;
   /** The next message's place; never goes back. */
   nextSeq: number;
   /** In the order of their places. Replaced as a whole when messages are removed, so that a reader may hold on to it. */
@@ -129,10 +141,21 @@ export function trimMessages(document: ConversationDocument, most: number): Mess
   );
 }
 
-export function changeConversation(document: ConversationDocument, changes: ConversationChanges, now: number): void {
-  if (changes.title !== undefined) document.title = changes.title;
-  if (changes.metadata !== undefined) document.metadataJson = JSON.stringify(changes.metadata);
-  document.updatedAt = Math.max(document.updatedAt, now);
+export function changeConversation(document: ConversationDocument, changes: StoredConversationChanges, now: number): void {
+  const { title, metadata, pinned, archived, ifTitle = document.title } = changes;
+  if (ifTitle !== document.title) return;
+  if (title !== undefined) document.title = title;
+  if (metadata !== undefined) document.metadataJson = JSON.stringify(metadata);
+  if (title !== undefined || metadata !== undefined) document.updatedAt = Math.max(document.updatedAt, now);
+  document.pinnedAt = markedSince(document.pinnedAt, pinned, now);
+  document.archivedAt = markedSince(document.archivedAt, archived, now);
+}
+
+/** Count and newest message; nothing of a conversation that is not there. */
+export function describe(document: ConversationDocument | undefined): ConversationDescription {
+  if (document === undefined) return { messageCount: 0, lastMessage: undefined };
+  const last = document.messages.at(-1);
+  return { messageCount: document.messages.length, lastMessage: last && toMessage(document, last) };
 }
 
 export function findMessage(document: ConversationDocument, id: string): MessageDocument | undefined {
@@ -152,7 +175,7 @@ function positionsOf({ messages }: ConversationDocument): Map<string, number> {
 }
 
 export function toConversation(document: ConversationDocument): Conversation {
-  const { id, userId, resourceId, title, metadataJson, language, createdAt, updatedAt } = document;
+  const { id, userId, resourceId, title, metadataJson, language, createdAt, updatedAt, pinnedAt, archivedAt } = document;
   return {
     id,
     userId,
@@ -162,6 +185,8 @@ export function toConversation(document: ConversationDocument): Conversation {
     language: language ?? undefined,
     createdAt: new Date(createdAt),
     updatedAt: new Date(updatedAt),
+    pinnedAt: markTime(pinnedAt),
+    archivedAt: markTime(archivedAt),
   };
 }
 

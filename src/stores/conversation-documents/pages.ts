@@ -2,6 +2,7 @@ import type { Conversation, Page } from "../../domain/conversation.ts";
 import type { Message } from "../../domain/message.ts";
 import type { ConversationQuery, ExportPosition, ExportRow, MessageQuery } from "../../domain/session-store.ts";
 import { decodeCursor, encodeCursor } from "../cursors.ts";
+import { isListed, markTime } from "../marks.ts";
 import { partnersAmong, readWindow } from "../windows.ts";
 import { type ConversationDocument, type MessageDocument, toConversation, toMessage } from "./document.ts";
 
@@ -45,6 +46,7 @@ export function conversationPage(documents: readonly ConversationDocument[], que
   const placeOf = (document: ConversationDocument): Place => ({ key: document[orderBy], id: document.id });
   const after = query.cursor === undefined ? undefined : placeIn(query, query.cursor);
   const rows = documents
+    .filter((document) => isListed({ pinnedAt: markTime(document.pinnedAt), archivedAt: markTime(document.archivedAt) }, query))
     .filter((document) => after === undefined || compare(placeOf(document), after) > 0)
     .sort((left, right) => compare(placeOf(left), placeOf(right)))
     .slice(offset, offset + limit + 1);

@@ -145,6 +145,8 @@ export function startDocument(
     language: given.language ?? null,
     created_at: now,
     updated_at: now,
+    pinned_at: null,
+    archived_at: null,
     next_seq: 1,
     rev,
     born: rev,

@@ -1,7 +1,14 @@
-import type { Conversation, ConversationChanges, Page } from "../../domain/conversation.ts";
+import type { Conversation, Page } from "../../domain/conversation.ts";
 import { ConflictError } from "../../domain/errors.ts";
-import type { ConversationQuery, NewConversation, SessionStats, StoreScope } from "../../domain/session-store.ts";
+import type {
+  ConversationQuery,
+  NewConversation,
+  SessionStats,
+  StoredConversationChanges,
+  StoreScope,
+} from "../../domain/session-store.ts";
 import { decodeCursor, encodeCursor } from "../cursors.ts";
+import { markedSince } from "../marks.ts";
 import { startDocument } from "./append.ts";
 import { commitWith, nextRev, nextTail, readPlace } from "./conversation-log.ts";
 import { type Database, type Hit, mostHits, search } from "./database.ts";
@@ -45,10 +52,12 @@ export async function updateConversation(
   database: Database,
   scope: StoreScope,
   id: string,
-  changes: ConversationChanges,
+  changes: StoredConversationChanges,
   signal?: AbortSignal,
 ): Promise<Conversation | undefined> {
   const key = conversationKey(scope.tenant, id);
+  const { ifTitle } = changes;
+  let retitled: Conversation | undefined;
   const updated = await database.locks.hold([key], () =>
     commitWith(
       database,
@@ -56,7 +65,11 @@ export async function updateConversation(
       key,
       async ({ document }) => {
         if (!isVisible(document, scope)) return undefined;
+        retitled = ifTitle !== undefined && ifTitle !== document.title ? toConversation(document) : undefined;
+        if (retitled !== undefined) return undefined;
         const title = changes.title ?? document.title;
+        const now = Date.now();
+        const isTouched = changes.title !== undefined || changes.metadata !== undefined;
         return {
           ...document,
           ...nextTail(database, key, document, []),
@@ -64,19 +77,28 @@ export async function updateConversation(
           title,
           title_order: titleOrder(title),
           metadata: changes.metadata === undefined ? document.metadata : JSON.stringify(changes.metadata),
-          updated_at: Math.max(Date.now(), document.updated_at),
+          updated_at: isTouched ? Math.max(now, document.updated_at) : document.updated_at,
+          pinned_at: markedSince(document.pinned_at, changes.pinned, now),
+          archived_at: markedSince(document.archived_at, changes.archived, now),
         };
       },
       signal,
     ),
   );
-  return updated?.document === undefined ? undefined : toConversation(updated.document);
+  return updated?.document === undefined ? retitled : toConversation(updated.document);
 }
 
 const orderFields = { updatedAt: "updated_at", createdAt: "created_at", title: "title_order" } as const;
 
-/** Conversations of a scope that were not deleted. */
-const present = (scope: StoreScope) => ({ bool: { filter: scopeClauses(scope), must_not: [{ term: { state: "erased" } }] } });
+/** Conversations of a scope that were not deleted; pinned or archived ones, or others, where that is asked. */
+function present(scope: StoreScope, marks: Pick<ConversationQuery, "pinned" | "archived"> = {}) {
+  const filter: object[] = [...scopeClauses(scope)];
+  const mustNot: object[] = [{ term: { state: "erased" } }];
+  for (const mark of ["pinned", "archived"] as const) {
+    if (marks[mark] !== undefined) (marks[mark] ? filter : mustNot).push({ exists: { field: `${mark}_at` } });
+  }
+  return { bool: { filter, must_not: mustNot } };
+}
 
 export async function listConversations(
   database: Database,
@@ -88,7 +110,7 @@ export async function listConversations(
   const field = orderFields[query.orderBy];
   const start = query.cursor === undefined ? undefined : (decodeCursor(order, query.cursor, 2) as (string | number)[]);
   await database.searchable.catchUp();
-  const body = { query: present(scope), sort: [{ [field]: query.direction }, { conversation: query.direction }] };
+  const body = { query: present(scope, query), sort: [{ [field]: query.direction }, { conversation: query.direction }] };
   const after = await passOver(database, body, start, query.offset, signal);
   if (after === "end") return { items: [], nextCursor: undefined };
   const hits: Hit<ConversationDocument>[] = [];

@@ -5,6 +5,7 @@ import type { Message } from "../../domain/message.ts";
 import { decodeParts } from "../../domain/parts-codec.ts";
 import { filterableMetadata, indexedWords, textRevision } from "../../domain/search-text.ts";
 import type { NewMessage, StoredMessage, StoreScope } from "../../domain/session-store.ts";
+import { markTime } from "../marks.ts";
 
 /** The `_id` of something: short whatever the ids, and of these ids alone. */
 export function keyOf(...ids: readonly string[]): string {
@@ -26,6 +27,9 @@ export interface ConversationDocument {
   readonly language: string | null;
   readonly created_at: number;
   readonly updated_at: number;
+  /** Missing in what was written before there were pins. */
+  readonly pinned_at?: number | null;
+  readonly archived_at?: number | null;
   readonly next_seq: number;
   /** Grows with every commit, over deletion and re-creation too: the version of the messages it touches. */
   readonly rev: number;
@@ -204,6 +208,8 @@ export function toConversation(document: ConversationDocument): Conversation {
     language: document.language ?? undefined,
     createdAt: new Date(document.created_at),
     updatedAt: new Date(document.updated_at),
+    pinnedAt: markTime(document.pinned_at),
+    archivedAt: markTime(document.archived_at),
   };
 }
 

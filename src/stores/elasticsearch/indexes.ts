@@ -37,6 +37,8 @@ const conversationFields = {
   language: keyword,
   created_at: number,
   updated_at: number,
+  pinned_at: number,
+  archived_at: number,
   next_seq: number,
   rev: number,
   born: number,
@@ -50,6 +52,8 @@ const conversationFields = {
   written_at: number,
   tail: { type: "object", enabled: false },
 };
+
+const laterFields = { pinned_at: number, archived_at: number };
 
 const messageFields = {
   ...owner,
@@ -99,6 +103,10 @@ export async function createIndexes(transport: ElasticTransport, names: IndexNam
   const make = async (name: string, properties: object, templates: readonly object[] = []) => {
     const path = `/${name}`;
     const found = await transport.request("open", { method: "HEAD", path, expected: [404], signal });
+    // Fields that came later are added to an index of before.
+    if (found.status !== 404 && properties === conversationFields) {
+      await transport.request("open", { method: "PUT", path: `${path}/_mapping`, body: { properties: laterFields }, signal });
+    }
     if (found.status !== 404) return;
     const body = { settings, mappings: { dynamic: "strict", dynamic_templates: templates, properties } };
     const made = await transport.request<{ error?: { type?: string } }>("open", { method: "PUT", path, body, expected: [400], signal });

@@ -1,6 +1,12 @@
-import type { Conversation, ConversationChanges, Page } from "../../domain/conversation.ts";
+import type { Conversation, Page } from "../../domain/conversation.ts";
 import { ConflictError } from "../../domain/errors.ts";
-import type { ConversationQuery, NewConversation, SessionStats, StoreScope } from "../../domain/session-store.ts";
+import type {
+  ConversationQuery,
+  NewConversation,
+  SessionStats,
+  StoredConversationChanges,
+  StoreScope,
+} from "../../domain/session-store.ts";
 import { decodeCursor, encodeCursor } from "../cursors.ts";
 import { type ConversationDocument, documentId, toConversation } from "./documents.ts";
 import { holding } from "./hold.ts";
@@ -54,15 +60,23 @@ export async function updateConversation(
   database: SessionDatabase,
   scope: StoreScope,
   id: string,
-  changes: ConversationChanges,
+  { title, metadata, ifTitle, ...marks }: StoredConversationChanges,
 ): Promise<Conversation | undefined> {
+  const which = { ...isConversation(database, scope, id), ...(ifTitle === undefined ? {} : { title: ifTitle }) };
+  // What is marked already keeps its time: it does not match.
+  if (marks.pinned === true) await database.conversations.updateOne({ ...which, pinnedAt: null }, { $set: { pinnedAt: new Date() } });
+  if (marks.archived === true) await database.conversations.updateOne({ ...which, archivedAt: null }, { $set: { archivedAt: new Date() } });
   const set = {
-    ...(changes.title === undefined ? {} : { title: changes.title }),
-    ...(changes.metadata === undefined ? {} : { metadata: JSON.stringify(changes.metadata) }),
+    ...(title === undefined ? {} : { title }),
+    ...(metadata === undefined ? {} : { metadata: JSON.stringify(metadata) }),
   };
-  const update = { ...(Object.keys(set).length === 0 ? {} : { $set: set }), $max: { updatedAt: new Date() } };
-  const { matchedCount } = await database.conversations.updateOne(isConversation(database, scope, id), update);
-  return matchedCount === 0 ? undefined : getConversation(database, scope, id);
+  const unset = { ...(marks.pinned === false ? { pinnedAt: "" } : {}), ...(marks.archived === false ? { archivedAt: "" } : {}) };
+  const update = {
+    ...(Object.keys(set).length === 0 ? {} : { $set: set, $max: { updatedAt: new Date() } }),
+    ...(Object.keys(unset).length === 0 ? {} : { $unset: unset }),
+  };
+  if (Object.keys(update).length > 0) await database.conversations.updateOne(which, update);
+  return getConversation(database, scope, id);
 }
 
 export async function listConversations(
@@ -75,6 +89,8 @@ export async function listConversations(
   const direction = query.direction === "asc" ? 1 : -1;
   const beyond = query.direction === "asc" ? "$gt" : "$lt";
   const conditions: object[] = [{ ...inScope(scope), ...isLive(database) }];
+  if (query.archived !== undefined) conditions.push({ archivedAt: query.archived ? { $ne: null } : null });
+  if (query.pinned !== undefined) conditions.push({ pinnedAt: query.pinned ? { $ne: null } : null });
   if (cursor !== undefined) {
     const [place, id] = decodeCursor(query, cursor, 2);
     const value = isTime ? new Date(Number(place)) : String(place);

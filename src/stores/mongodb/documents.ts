@@ -17,6 +17,8 @@ export interface ConversationDocument {
   readonly language?: string;
   readonly createdAt: Date;
   readonly updatedAt: Date;
+  readonly pinnedAt?: Date;
+  readonly archivedAt?: Date;
   /** The place of the next message. Messages from there on are being written, and nobody sees them yet. */
   readonly nextSeq: number;
   /** False while it is being made or deleted. */
@@ -99,6 +101,8 @@ export function toConversation(document: ConversationDocument): Conversation {
     language: document.language,
     createdAt: new Date(document.createdAt),
     updatedAt: new Date(document.updatedAt),
+    pinnedAt: document.pinnedAt === undefined ? undefined : new Date(document.pinnedAt),
+    archivedAt: document.archivedAt === undefined ? undefined : new Date(document.archivedAt),
   };
 }
 

@@ -1,10 +1,10 @@
-import type { Conversation, ConversationChanges, Page } from "../../domain/conversation.ts";
-import { ConflictError, InvalidArgumentError } from "../../domain/errors.ts";
-import type { ConversationQuery, NewConversation, StoreScope } from "../../domain/session-store.ts";
+import type { Conversation } from "../../domain/conversation.ts";
+import { ConflictError } from "../../domain/errors.ts";
+import type { NewConversation, StoredConversationChanges, StoreScope } from "../../domain/session-store.ts";
 import { type Database, epochMs, knownLanguage, Parameters, statementName } from "./database.ts";
 import type { SqlValue } from "./sql-client.ts";
 
-interface ConversationRow {
+export interface ConversationRow {
   readonly id: string;
   readonly userId: string;
   readonly resourceId: string;
@@ -13,9 +13,12 @@ interface ConversationRow {
   readonly language: string | null;
   readonly createdAt: number;
   readonly updatedAt: number;
+  readonly pinnedAt: number | null;
+  readonly archivedAt: number | null;
 }
 
-const columns = `c.id, c.user_id AS "userId", c.resource_id AS "resourceId", c.title, c.metadata::text AS metadata, c.language, ${epochMs("c.created_at")} AS "createdAt", ${epochMs("c.updated_at")} AS "updatedAt"`;
+/** SQL: the columns of a conversation `c`, named as {@link ConversationRow} has them. */
+export const conversationColumns = `c.id, c.user_id AS "userId", c.resource_id AS "resourceId", c.title, c.metadata::text AS metadata, c.language, ${epochMs("c.created_at")} AS "createdAt", ${epochMs("c.updated_at")} AS "updatedAt", ${epochMs("c.pinned_at")} AS "pinnedAt", ${epochMs("c.archived_at")} AS "archivedAt"`;
 
 /** SQL: the conversation `c` is this one, and this scope's. An administrator's scope finds the owner in the directory. */
 export function isConversation(database: Database, scope: StoreScope, id: string, parameters: Parameters<SqlValue>): string {
@@ -35,7 +38,7 @@ export async function createConversation(database: Database, conversation: NewCo
   INSERT INTO ${table.conversation_owners} (tenant, conversation_id, user_id) VALUES ($1::text, $3::text, $2::text) ON CONFLICT DO NOTHING RETURNING 1
 ) INSERT INTO ${table.conversations} AS c (tenant, user_id, id, resource_id, title, metadata, language, next_seq, created_at, updated_at)
 SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::json, $7::text, 1, now(), now() FROM claimed
-RETURNING ${columns}`;
+RETURNING ${conversationColumns}`;
   const { rows } = await database.client.query<ConversationRow>({
     text,
     name: statementName(text),
@@ -63,7 +66,7 @@ export async function getConversation(
   signal?: AbortSignal,
 ): Promise<Conversation | undefined> {
   const parameters = new Parameters<SqlValue>();
-  const text = `SELECT ${columns} FROM ${database.names.table.conversations} c WHERE ${isConversation(database, scope, id, parameters)}`;
+  const text = `SELECT ${conversationColumns} FROM ${database.names.table.conversations} c WHERE ${isConversation(database, scope, id, parameters)}`;
   const { rows } = await database.client.query<ConversationRow>({ text, name: statementName(text), values: parameters.values, signal });
   return rows[0] === undefined ? undefined : toConversation(rows[0]);
 }
@@ -72,57 +75,25 @@ export async function updateConversation(
   database: Database,
   scope: StoreScope,
   id: string,
-  changes: ConversationChanges,
+  changes: StoredConversationChanges,
   signal?: AbortSignal,
 ): Promise<Conversation | undefined> {
   const parameters = new Parameters<SqlValue>();
   const which = isConversation(database, scope, id, parameters);
-  const title = parameters.add(changes.title ?? null, "text");
-  const metadata = parameters.add(changes.metadata === undefined ? null : JSON.stringify(changes.metadata), "json");
-  const text = `UPDATE ${database.names.table.conversations} c
-SET title = COALESCE(${title}, c.title), metadata = COALESCE(${metadata}, c.metadata), updated_at = GREATEST(now(), c.updated_at)
-WHERE ${which} RETURNING ${columns}`;
+  const { title, metadata, pinned, archived, ifTitle } = changes;
+  const settings = [
+    ...(title === undefined ? [] : [`title = ${parameters.add(title, "text")}`]),
+    ...(metadata === undefined ? [] : [`metadata = ${parameters.add(JSON.stringify(metadata), "json")}`]),
+    ...(title === undefined && metadata === undefined ? [] : ["updated_at = GREATEST(now(), c.updated_at)"]),
+    ...(pinned === undefined ? [] : [`pinned_at = ${pinned ? "COALESCE(c.pinned_at, now())" : "NULL"}`]),
+    ...(archived === undefined ? [] : [`archived_at = ${archived ? "COALESCE(c.archived_at, now())" : "NULL"}`]),
+  ];
+  if (settings.length === 0) return getConversation(database, scope, id, signal);
+  const condition = ifTitle === undefined ? "" : ` AND c.title = ${parameters.add(ifTitle, "text")}`;
+  const text = `UPDATE ${database.names.table.conversations} c SET ${settings.join(", ")} WHERE ${which}${condition} RETURNING ${conversationColumns}`;
   const { rows } = await database.client.query<ConversationRow>({ text, name: statementName(text), values: parameters.values, signal });
+  if (rows[0] === undefined && ifTitle !== undefined) return getConversation(database, scope, id, signal);
   return rows[0] === undefined ? undefined : toConversation(rows[0]);
-}
-
-const orderColumns = { updatedAt: "c.updated_at", createdAt: "c.created_at", title: "c.title" } as const;
-
-export async function listConversations(
-  database: Database,
-  scope: StoreScope,
-  query: ConversationQuery,
-  signal?: AbortSignal,
-): Promise<Page<Conversation>> {
-  const parameters = new Parameters<SqlValue>();
-  const column = orderColumns[query.orderBy];
-  const isTime = query.orderBy !== "title";
-  const conditions = inScope(scope, parameters);
-  if (query.cursor !== undefined) {
-    const [value, id] = decodeCursor(query.cursor, query.orderBy, query.direction);
-    const position = isTime
-      ? `timestamptz 'epoch' + ${parameters.add(value, "bigint")} * interval '1 microsecond'`
-      : parameters.add(String(value), "text");
-    conditions.push(`(${column}, c.id) ${query.direction === "desc" ? "<" : ">"} (${position}, ${parameters.add(id, "text")})`);
-  }
-  const limit = parameters.add(query.limit + 1, "int");
-  const offset = query.offset === 0 ? "" : ` OFFSET ${parameters.add(query.offset, "int")}`;
-  const direction = query.direction === "desc" ? "DESC" : "ASC";
-  const key = isTime ? `(extract(epoch FROM ${column}) * 1000000)::bigint` : column;
-  const text = `SELECT ${columns}, ${key} AS key FROM ${database.names.table.conversations} c WHERE ${conditions.join(" AND ")}
-ORDER BY ${column} ${direction}, c.id ${direction} LIMIT ${limit}${offset}`;
-  const { rows } = await database.client.query<ConversationRow & { key: number | string }>({
-    text,
-    name: statementName(text),
-    values: parameters.values,
-    signal,
-  });
-  const page = rows.slice(0, query.limit);
-  const last = rows.length > query.limit ? page.at(-1) : undefined;
-  return {
-    items: page.map(toConversation),
-    nextCursor: last === undefined ? undefined : encodeCursor([last.key, last.id, query.orderBy, query.direction]),
-  };
 }
 
 export async function countConversations(database: Database, scope: StoreScope, signal?: AbortSignal): Promise<number> {
@@ -133,14 +104,14 @@ export async function countConversations(database: Database, scope: StoreScope, 
   return rows[0]?.count ?? 0;
 }
 
-function inScope(scope: StoreScope, parameters: Parameters<SqlValue>): string[] {
+export function inScope(scope: StoreScope, parameters: Parameters<SqlValue>): string[] {
   const conditions = [`c.tenant = ${parameters.add(scope.tenant, "text")}`];
   if (scope.userId !== undefined) conditions.push(`c.user_id = ${parameters.add(scope.userId, "text")}`);
   if (scope.resourceId !== undefined) conditions.push(`c.resource_id = ${parameters.add(scope.resourceId, "text")}`);
   return conditions;
 }
 
-function toConversation(row: ConversationRow): Conversation {
+export function toConversation(row: ConversationRow): Conversation {
   return {
     id: row.id,
     userId: row.userId,
@@ -150,27 +121,7 @@ function toConversation(row: ConversationRow): Conversation {
     language: row.language ?? undefined,
     createdAt: new Date(row.createdAt),
     updatedAt: new Date(row.updatedAt),
+    pinnedAt: row.pinnedAt === null ? undefined : new Date(row.pinnedAt),
+    archivedAt: row.archivedAt === null ? undefined : new Date(row.archivedAt),
   };
-}
-
-type Cursor = readonly [key: number | string, id: string, orderBy: string, direction: string];
-
-function encodeCursor(cursor: Cursor): string {
-  return Buffer.from(JSON.stringify(cursor)).toString("base64url");
-}
-
-function decodeCursor(cursor: string, orderBy: string, direction: string): Cursor {
-  try {
-    const decoded: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString());
-    if (Array.isArray(decoded) && decoded[2] === orderBy && decoded[3] === direction && typeof decoded[1] === "string") {
-      const key: unknown = decoded[0];
-      if (orderBy === "title" ? typeof key === "string" : Number.isSafeInteger(key)) return decoded as unknown as Cursor;
-    }
-  } catch {
-    // Falls through to the same answer as a cursor of another list.
-  }
-  throw new InvalidArgumentError(
-    "cursor",
-    "is not a cursor of this list: pass the nextCursor of a page with the same orderBy and direction",
-  );
 }

@@ -25,7 +25,7 @@ export interface MessageRow {
 /** SQL: the columns of a message `m`, named as {@link MessageRow} has them. */
 export const messageColumns = `m.message_id AS id, m.conversation_id AS "conversationId", m.user_id AS "userId", m.seq, m.role, m.name, m.type, m.content, m.parts, m.metadata, m.tool_ids AS "toolIds", ${epochMs("m.created_at")} AS "createdAt"`;
 
-export function toMessage(row: MessageRow): Message {
+export function toMessage(row: Omit<MessageRow, "type" | "toolIds">): Message {
   return {
     id: row.id,
     conversationId: row.conversationId,

@@ -34,7 +34,7 @@ export async function migrate(client: SqlClient, names: Names): Promise<Installa
   const known = await migrationFiles();
   if (before.vectorVersion === null) await createExtension(client);
   const applied = before.hasMigrations ? await appliedMigrations(client, names) : 0;
-  if (applied > known.length) {
+  if (applied > latestOf(known)) {
     throw new BackendError(
       "postgres",
       "migrate",
@@ -42,7 +42,7 @@ export async function migrate(client: SqlClient, names: Names): Promise<Installa
       { code: "backend_outdated" },
     );
   }
-  if (applied < known.length) await applyMigrations(client, names, known);
+  if (applied < latestOf(known)) await applyMigrations(client, names, known);
   const after = before.vectorVersion === null ? await inspect(client, names) : before;
   return checkVector(after);
 }
@@ -165,7 +165,8 @@ async function applyMigrations(client: SqlClient, names: Names, known: readonly 
       const { rows: state } = await transaction.query<{ version: number }>({
         text: `SELECT coalesce(max(version), 0) AS version FROM ${names.table.migrations}`,
       });
-      for (const migration of known.slice(state[0]?.version ?? 0)) {
+      const applied = state[0]?.version ?? 0;
+      for (const migration of known.filter(({ version }) => version > applied)) {
         await transaction.execute(fillNames(migration.sql, names));
         await transaction.query({
           text: `INSERT INTO ${names.table.migrations} (version, name) VALUES ($1, $2)`,
@@ -208,6 +209,8 @@ interface MigrationFile {
   readonly name: string;
   readonly sql: string;
 }
+
+const latestOf = (files: readonly MigrationFile[]) => files.at(-1)?.version ?? 0;
 
 async function migrationFiles(): Promise<MigrationFile[]> {
   const directory = new URL("./migrations/", import.meta.url);

@@ -11,6 +11,7 @@ interface StatsRow {
   readonly pending: number;
   readonly failing: number;
   readonly lastError: string | null;
+  readonly thisWeek: number;
 }
 
 /** Counts what a scope holds, in one statement. */
@@ -24,7 +25,12 @@ export async function storeStats(
   const tenant = parameters.add(scope.tenant, "text");
   const user = scope.userId === undefined ? "" : ` AND user_id = ${parameters.add(scope.userId, "text")}`;
   const owned = `tenant = ${tenant}${user}`;
-  const text = `SELECT
+  const thisWeek =
+    scope.userId === undefined
+      ? ""
+      : `
+  (SELECT count(*) FROM ${table.conversations} WHERE ${owned} AND created_at >= now() - interval '7 days') AS "thisWeek",`;
+  const text = `SELECT${thisWeek}
   (SELECT count(*) FROM ${table.conversations} WHERE ${owned}) AS conversations,
   (SELECT count(DISTINCT user_id) FROM ${table.conversations} WHERE ${owned}) AS users,
   (SELECT count(*) FROM ${table.messages} WHERE ${owned}) AS messages,
@@ -38,6 +44,12 @@ FROM (SELECT count(*) AS pending, count(*) FILTER (WHERE last_error IS NOT NULL)
     messages: row.messages,
     users: row.users,
     vectors: row.vectors,
+    ...(scope.userId === undefined
+      ? {}
+      : {
+          conversationsThisWeek: row.thisWeek,
+          messagesPerConversation: row.conversations === 0 ? 0 : row.messages / row.conversations,
+        }),
     owed: { pending: row.pending, failing: row.failing, lastError: row.lastError ?? undefined },
   };
 }

@@ -1,7 +1,14 @@
-import type { Conversation, ConversationChanges, Page } from "../../domain/conversation.ts";
+import type { Conversation, Page } from "../../domain/conversation.ts";
 import { ConflictError } from "../../domain/errors.ts";
-import type { ConversationQuery, NewConversation, SessionStats, StoreScope } from "../../domain/session-store.ts";
+import type {
+  ConversationQuery,
+  NewConversation,
+  SessionStats,
+  StoredConversationChanges,
+  StoreScope,
+} from "../../domain/session-store.ts";
 import { decodeCursor, encodeCursor } from "../cursors.ts";
+import { isListed, markedSince } from "../marks.ts";
 import { conversationKeys, idOfTitleMember, listingKeys, tenantsKey, titleMember } from "./session-keys.ts";
 import { type ConversationData, toConversation } from "./session-rows.ts";
 import { createScript, getScript, updateScript } from "./session-scripts.ts";
@@ -55,18 +62,24 @@ export async function updateConversation(
   space: RedisSpace,
   scope: StoreScope,
   id: string,
-  changes: ConversationChanges,
+  changes: StoredConversationChanges,
 ): Promise<Conversation | undefined> {
   for (;;) {
     const fields = await readFields(space, scope, id, false);
     if (fields === undefined) return undefined;
     const [userId = "", resourceId = "", old = "", createdAt = ""] = fields;
     const known = JSON.parse(old) as ConversationData;
+    if (changes.ifTitle !== undefined && changes.ifTitle !== known.title) return toConversation(id, fields);
     const metadata = changes.metadata === undefined ? known.metadata : JSON.stringify(changes.metadata);
     const title = changes.title ?? known.title;
-    const data = encodeData(title, metadata, known.language ?? undefined);
+    const now = Date.now();
+    const pinnedAt = markedSince(known.pinnedAt, changes.pinned, now);
+    const archivedAt = markedSince(known.archivedAt, changes.archived, now);
+    const data = JSON.stringify({ ...known, title, metadata, pinnedAt, archivedAt } satisfies ConversationData);
     const member = titleMember(title, id);
-    const values = [old, data, member, Date.now(), space.ttlMs, space.connection.isCluster ? 0 : 1, id];
+    // Marks leave the time of the last update as it is.
+    const changedAt = changes.title === undefined && changes.metadata === undefined ? 0 : now;
+    const values = [old, data, member, changedAt, space.ttlMs, space.connection.isCluster ? 0 : 1, id];
     const updatedAt = await space.connection.script(updateScript, keysOf(space, scope.tenant, userId, id), values);
     // Somebody else changed it meanwhile: what is left out must stay as they made it.
     if (typeof updatedAt !== "string") continue;
@@ -109,6 +122,7 @@ export async function listConversations(space: RedisSpace, scope: StoreScope, qu
     const listed = await readListed(space, scope, members);
     if (space.connection.isCluster) await repair(space, scope.tenant, query.orderBy, listed);
     for (const { conversation, member } of listed) {
+      if (!isListed(conversation, query)) continue;
       if (offset > 0) offset--;
       else found.push({ conversation, member });
     }

@@ -2,6 +2,7 @@ import type { Conversation } from "../../domain/conversation.ts";
 import type { Message } from "../../domain/message.ts";
 import { decodeParts } from "../../domain/parts-codec.ts";
 import type { NewMessage, StoredMessage } from "../../domain/session-store.ts";
+import { markTime } from "../marks.ts";
 
 /** A message as it is kept: a payload that no script looks into, and what they read beside it. */
 export interface RedisRow {
@@ -75,12 +76,15 @@ export interface ConversationData {
   readonly title: string;
   readonly metadata: string;
   readonly language: string | null;
+  /** Epoch milliseconds; missing in what was written before there were pins. */
+  readonly pinnedAt?: number | null;
+  readonly archivedAt?: number | null;
 }
 
 /** A conversation of the fields scripts answer with: user, resource, data, createdAt, updatedAt. */
 export function toConversation(id: string, fields: readonly string[]): Conversation {
   const [userId = "", resourceId = "", json = "", createdAt = "", updatedAt = ""] = fields;
-  const { title, metadata, language } = JSON.parse(json) as ConversationData;
+  const { title, metadata, language, pinnedAt, archivedAt } = JSON.parse(json) as ConversationData;
   return {
     id,
     userId,
@@ -90,5 +94,7 @@ export function toConversation(id: string, fields: readonly string[]): Conversat
     language: language ?? undefined,
     createdAt: new Date(Number(createdAt)),
     updatedAt: new Date(Number(updatedAt)),
+    pinnedAt: markTime(pinnedAt),
+    archivedAt: markTime(archivedAt),
   };
 }

@@ -9,6 +9,7 @@ import {
   appendMessages,
   type ConversationDocument,
   changeConversation,
+  describe,
   documentOf,
   findMessage,
   isVisible,
@@ -218,6 +219,8 @@ export function documentSessionStore(driver: DocumentDriver): SessionStore {
       ),
     listConversations: (scope, query, signal) =>
       during("list conversations", signal, async () => conversationPage(await within(scope), query)),
+    describeConversations: (scope, ids, _include, signal) =>
+      during("list conversations", signal, () => eachOf(ids, async (id) => describe(await visible(scope, id)))),
     countConversations: (scope, signal) => during("count conversations", signal, async () => (await within(scope)).length),
 
     listMessages: (scope, conversationId, query, signal) =>

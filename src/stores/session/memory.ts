@@ -6,6 +6,7 @@ import {
   appendMessages,
   type ConversationDocument,
   changeConversation,
+  describe,
   documentOf,
   findMessage,
   isVisible,
@@ -182,6 +183,25 @@ export function memorySessionStore(options: MemorySessionStoreOptions = {}): Ses
     async listConversations(scope, query, signal) {
       enter(signal);
       return conversationPage(within(scope), query);
+    },
+    async describeConversations(scope, ids, _include, signal) {
+      enter(signal);
+      return ids.map((id) => describe(visible(scope, id)));
+    },
+    async moveConversation(scope, id, { userId, resourceId }, signal) {
+      enter(signal);
+      const document = visible(scope, id);
+      if (document === undefined) return undefined;
+      const messages = document.messages;
+      drop(document);
+      document.userId = userId ?? document.userId;
+      document.resourceId = resourceId ?? document.resourceId;
+      insert(document);
+      for (const message of messages) {
+        owed.noteWritten(document, message, false);
+        words.noteWritten(document, message, undefined);
+      }
+      return toConversation(document);
     },
     async countConversations(scope, signal) {
       enter(signal);

@@ -5,13 +5,8 @@ import type { MemoryStore } from "../../domain/memory-store.ts";
 import type { SessionStore, StoreScope } from "../../domain/session-store.ts";
 import { once } from "../../internal/once.ts";
 import { append } from "../postgres/append.ts";
-import {
-  countConversations,
-  createConversation,
-  getConversation,
-  listConversations,
-  updateConversation,
-} from "../postgres/conversations.ts";
+import { listConversations } from "../postgres/conversation-lists.ts";
+import { countConversations, createConversation, getConversation, updateConversation } from "../postgres/conversations.ts";
 import { type Database, knownLanguage, RecentKeys } from "../postgres/database.ts";
 import { embeddedClient } from "../postgres/embedded/embedded-client.ts";
 import { type PgliteLike, pgliteClient } from "../postgres/embedded/pglite-client.ts";

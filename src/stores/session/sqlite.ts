@@ -22,6 +22,7 @@ import {
   toMessage,
   windowRows,
 } from "../sqlite/messages.ts";
+import { describeConversation, moveConversation } from "../sqlite/move-conversation.ts";
 import { adopt, countOwed, fail, lease, owe, renew, settle } from "../sqlite/outbox.ts";
 import { recordSchema } from "../sqlite/record-schema.ts";
 import { recordStoreIn } from "../sqlite/record-store.ts";
@@ -56,6 +57,9 @@ export function sqliteSessionStore(
       file.write("update conversation", signal, (rows) => updateConversation(rows, scope, id, changes)),
     deleteConversation: (scope, id, signal) => file.write("delete conversation", signal, (rows) => deleteConversation(rows, scope, id)),
     listConversations: (scope, query, signal) => file.read("list conversations", signal, (rows) => listConversations(rows, scope, query)),
+    describeConversations: (scope, ids, _include, signal) =>
+      file.read("list conversations", signal, (rows) => ids.map((id) => describeConversation(rows, scope, id))),
+    moveConversation: (scope, id, to, signal) => file.write("move conversation", signal, (rows) => moveConversation(rows, scope, id, to)),
     countConversations: (scope, signal) => file.read("count conversations", signal, (rows) => countConversations(rows, scope)),
 
     async listMessages(scope, conversationId, query, signal) {

@@ -1,7 +1,14 @@
-import type { Conversation, ConversationChanges, Page } from "../../domain/conversation.ts";
+import type { Conversation, Page } from "../../domain/conversation.ts";
 import { ConflictError } from "../../domain/errors.ts";
-import type { ConversationQuery, NewConversation, SessionStats, StoreScope } from "../../domain/session-store.ts";
+import type {
+  ConversationQuery,
+  NewConversation,
+  SessionStats,
+  StoredConversationChanges,
+  StoreScope,
+} from "../../domain/session-store.ts";
 import { decodeCursor, encodeCursor } from "../cursors.ts";
+import { markedSince, markTime } from "../marks.ts";
 import type { SqliteRows, SqliteValue } from "./database.ts";
 
 export interface ConversationRow {
@@ -14,6 +21,8 @@ export interface ConversationRow {
   readonly next_seq: number;
   readonly created_at: number;
   readonly updated_at: number;
+  readonly pinned_at: number | null;
+  readonly archived_at: number | null;
 }
 
 /** Collects conditions with their values. */
@@ -54,6 +63,8 @@ export function toConversation(row: ConversationRow): Conversation {
     language: row.language ?? undefined,
     createdAt: new Date(row.created_at),
     updatedAt: new Date(row.updated_at),
+    pinnedAt: markTime(row.pinned_at),
+    archivedAt: markTime(row.archived_at),
   };
 }
 
@@ -91,15 +102,20 @@ export function updateConversation(
   rows: SqliteRows,
   scope: StoreScope,
   id: string,
-  { title, metadata }: ConversationChanges,
+  { title, metadata, pinned, archived, ifTitle }: StoredConversationChanges,
 ): Conversation | undefined {
-  if (findConversation(rows, scope, id) === undefined) return undefined;
+  const before = findConversation(rows, scope, id);
+  if (before === undefined) return undefined;
+  if (ifTitle !== undefined && ifTitle !== before.title) return toConversation(before);
+  const now = Date.now();
   const row = rows.get<ConversationRow>(
-    `UPDATE {conversations} SET title = coalesce(?, title), metadata = coalesce(?, metadata), updated_at = max(updated_at, ?)
+    `UPDATE {conversations} SET title = coalesce(?, title), metadata = coalesce(?, metadata), updated_at = max(updated_at, ?), pinned_at = ?, archived_at = ?
 WHERE tenant = ? AND id = ? RETURNING *`,
     title ?? null,
     metadata === undefined ? null : JSON.stringify(metadata),
-    Date.now(),
+    title === undefined && metadata === undefined ? 0 : now,
+    markedSince(before.pinned_at, pinned, now),
+    markedSince(before.archived_at, archived, now),
     scope.tenant,
     id,
   );
@@ -112,6 +128,9 @@ export function listConversations(rows: SqliteRows, scope: StoreScope, query: Co
   const column = orderColumns[query.orderBy];
   const direction = query.direction === "asc" ? "ASC" : "DESC";
   const conditions = inScope(scope);
+  for (const mark of ["archived", "pinned"] as const) {
+    if (query[mark] !== undefined) addCondition(conditions, `${mark}_at IS ${query[mark] ? "NOT " : ""}NULL`);
+  }
   if (query.cursor !== undefined) {
     const place = decodeCursor(query, query.cursor, 2);
     addCondition(conditions, `(${column}, id) ${query.direction === "asc" ? ">" : "<"} (?, ?)`, ...place);

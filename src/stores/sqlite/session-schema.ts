@@ -74,5 +74,9 @@ CREATE TABLE {removals} (
 CREATE INDEX {removals_due} ON {removals} (available_at);
 CREATE INDEX {removals_owner} ON {removals} (tenant, user_id);
 `,
+    `
+ALTER TABLE {conversations} ADD COLUMN pinned_at INTEGER;
+ALTER TABLE {conversations} ADD COLUMN archived_at INTEGER;
+`,
   ],
 };
