@@ -1,0 +1,103 @@
+import { type Database, RecentKeys } from "../../../stores/postgres/database.ts";
+import type { Installation } from "../../../stores/postgres/migrate.ts";
+import { type Names, quoteIdentifier } from "../../../stores/postgres/names.ts";
+import { currentSpace } from "../../../stores/postgres/spaces.ts";
+import type { SqlClient, SqlTransaction } from "../../../stores/postgres/sql-client.ts";
+import { type ImportContext, importConversations, queueMessages } from "./conversations.ts";
+import { importMessages } from "./messages.ts";
+import { importRuns } from "./runs.ts";
+import { type MigrationPhase, type MigrationState, migrationTables, writeState } from "./state.ts";
+import { importWorkingMemory } from "./working-memory.ts";
+
+/** What the steps of an import need beside the state. */
+export interface ImportOptions {
+  readonly names: Names;
+  readonly tenant: string;
+  readonly language: string;
+  readonly installation: Installation;
+}
+
+/** Does the next step of an import, and writes down how far it is. */
+export async function advance(transaction: SqlTransaction, state: MigrationState, options: ImportOptions): Promise<MigrationState> {
+  const { names, tenant } = options;
+  const context = { transaction, names, tenant, state };
+  return writeState(transaction, names, await steps[state.phase](context, options));
+}
+
+const steps: Readonly<Record<MigrationPhase, (context: ImportContext, options: ImportOptions) => Promise<MigrationState>>> = {
+  async conversations(context) {
+    const { conversations, messages } = await importConversations(context);
+    return { ...begun(context.state, "messages"), total: messages, conversations };
+  },
+
+  async messages(context, options) {
+    const { state } = context;
+    const database = await databaseWithin(context.transaction, options);
+    const [place = 0] = state.position;
+    const batch = await importMessages(context, database, Number(place));
+    if (!batch.isWhole) return { ...state, position: [], total: state.done + (await queueMessages(context)) };
+    if (batch.count === 0) return begun(state, "runs");
+    const messages = state.messages + batch.count;
+    return { ...state, position: [batch.last], done: state.done + batch.count, messages };
+  },
+
+  async runs(context, options) {
+    const { state } = context;
+    const batch = await importRuns(context, recordsLanguage(options));
+    if (batch.position === undefined) return begun(state, "workingMemory");
+    const done = state.done + batch.count;
+    return { ...state, position: batch.position, done, total: Math.max(done, state.total), runs: state.runs + batch.count };
+  },
+
+  async workingMemory(context, options) {
+    const { state } = context;
+    const position = await importWorkingMemory(context, recordsLanguage(options));
+    return position === undefined ? begun(state, "finish") : { ...state, position };
+  },
+
+  async finish({ transaction, names, state }) {
+    await transaction.execute(`DROP TABLE IF EXISTS ${migrationTables(names).queue}`);
+    return { ...state, status: "done" };
+  },
+};
+
+function begun(state: MigrationState, phase: MigrationPhase): MigrationState {
+  return { ...state, phase, position: [], done: 0, total: 0 };
+}
+
+/** Drops the old tables for good. Fails when something else of the database hangs on them. */
+export async function dropBackup(transaction: SqlTransaction, names: Names, state: MigrationState): Promise<MigrationState> {
+  const tables = state.moved.filter(({ kind }) => kind === "table").map(({ to }) => `${names.quotedSchema}.${quoteIdentifier(to)}`);
+  if (tables.length > 0) await transaction.execute(`DROP TABLE ${tables.join(", ")}`);
+  return { ...state, moved: [] };
+}
+
+function recordsLanguage({ installation, language }: ImportOptions): string {
+  return installation.languages.has(language) ? language : "simple";
+}
+
+/** The database whose statements run inside this transaction. The embedding space is asked for anew: another process may just choose one. */
+async function databaseWithin(transaction: SqlTransaction, { names, language, installation }: ImportOptions): Promise<Database> {
+  const database: Database = {
+    client: clientWithin(transaction),
+    names,
+    installation,
+    language,
+    written: new RecentKeys(),
+    purge: { dueAt: Number.POSITIVE_INFINITY },
+    space: undefined,
+  };
+  database.space = await currentSpace(database);
+  return database;
+}
+
+/** What wants a client gets the transaction that is open. */
+export function clientWithin(transaction: SqlTransaction): SqlClient {
+  return {
+    engine: "server",
+    query: (statement) => transaction.query(statement),
+    execute: (sql) => transaction.execute(sql),
+    transaction: (work) => work(transaction),
+    close: async () => {},
+  };
+}
