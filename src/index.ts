@@ -1,5 +1,5 @@
 export { type LoadConfigOptions, loadConfig } from "./config/load-config.ts";
-export { createMemory, type MemoryOptions } from "./core/create-memory.ts";
+export { createMemory, type MemoryOptions, type RunsOptions } from "./core/create-memory.ts";
 export type * from "./domain/archive-store.ts";
 export type * from "./domain/conversation.ts";
 export type { Embedder, EmbedOptions } from "./domain/embedder.ts";
@@ -23,10 +23,12 @@ export type * from "./domain/memory-store.ts";
 export type { Message, MessageInput, MessageInputObject, MessageVersion, Metadata, Part, Role } from "./domain/message.ts";
 export type * from "./domain/recall.ts";
 export type * from "./domain/record-store.ts";
+export type * from "./domain/runs.ts";
 export { textRevision } from "./domain/search-text.ts";
 export type * from "./domain/session-store.ts";
 export type * from "./domain/titles.ts";
 export type * from "./domain/vector-store.ts";
+export type * from "./domain/working-memory.ts";
 export type { EmbeddingChoice, EmbeddingOptions } from "./embedders/resolve.ts";
 export {
   type ArchiveOption,

@@ -17,9 +17,11 @@ export interface LoadConfigOptions {
 const fields: Readonly<Record<keyof MemoryOptions, true>> = {
   sessions: true,
   vectors: true,
+  records: true,
   archive: true,
   embedding: true,
   tenant: true,
+  runs: true,
   worker: true,
   titles: true,
   logger: true,

@@ -101,6 +101,7 @@ export function composedStore(sessions: SessionStore, vectors: VectorStore | und
 
   return {
     name: vectors === undefined || vectors.name === sessions.name ? sessions.name : `${sessions.name} + ${vectors.name}`,
+    ...(sessions.records === undefined ? {} : { records: sessions.records }),
 
     async open(signal) {
       await Promise.all([sessions.open(signal), vectors?.open(signal)]);

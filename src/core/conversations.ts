@@ -72,7 +72,7 @@ export function conversations(core: MemoryCore, scope: StoreScope): Conversation
     async delete(id, options) {
       validateId("conversationId", id);
       await core.open();
-      return core.store.deleteConversation(scope, id, options?.signal);
+      return core.finished(core.deletions.deleteConversation(scope, id, options?.signal));
     },
 
     async list(options = {}) {

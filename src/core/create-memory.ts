@@ -10,22 +10,29 @@ import {
   type ArchiveOption,
   besideSessions,
   companionVectors,
+  type RecordsOption,
+  recordsOfTheirOwn,
   resolveArchiveStore,
+  resolveRecordStore,
   resolveSessionStore,
   resolveVectorStore,
   type SessionsOption,
   type VectorsOption,
 } from "../stores/registry.ts";
 import type { PostgresSessionStoreOptions } from "../stores/session/postgres.ts";
+import { takingRecords } from "../stores/taking-records.ts";
 import { addMessages } from "./add-messages.ts";
 import { type ArchivableStore, archivedStore } from "./archived-store.ts";
 import { composedStore } from "./composed-store.ts";
 import { conversations } from "./conversations.ts";
+import { type CoreRecords, coreRecords } from "./core-records.ts";
 import { type MemoryCore, memoryCore } from "./memory-core.ts";
 import { messages } from "./messages.ts";
 import { recall } from "./recall.ts";
+import { runs } from "./runs.ts";
 import { makeScope, narrowed } from "./scope.ts";
 import { exportMessages, importMessages } from "./transfer.ts";
+import { workingMemory } from "./working-memory.ts";
 
 /**
  * Where memory lives and how it is searched. Without `sessions`, the fields of a Postgres store may stand here
@@ -40,6 +47,11 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
    */
   readonly vectors?: VectorsOption | false | undefined;
   /**
+   * Where records live: runs, working memory. @default with the sessions, where they are in postgres, sqlite, mongodb or
+   * memory; else an embedded Postgres in ./.unforget, made when the first record is written or read
+   */
+  readonly records?: RecordsOption | undefined;
+  /**
    * A copy of every message for analytics and for good, beside the sessions. The worker fills it as it embeds, so it
    * takes an embedding model. @default none
    */
@@ -48,6 +60,7 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
   readonly embedding?: EmbeddingChoice;
   /** The hard isolation boundary of handles that name none. @default "default" */
   readonly tenant?: string | undefined;
+  readonly runs?: RunsOptions | undefined;
   /**
    * `"background"` embeds in this process as messages arrive; `"manual"` leaves it to `flush()` or to a worker
    * process (serverless). @default "background"
@@ -61,6 +74,11 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
   readonly logger?: Logger | undefined;
 }
 
+export interface RunsOptions {
+  /** So many days after its start a run is gone, with its steps and events. Above 0. @default kept for good */
+  readonly keepDays?: number | undefined;
+}
+
 /**
  * Makes a memory. Does no I/O and reads no environment: it connects on first use, or in `ready()`.
  *
@@ -72,17 +90,34 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
  * const hits = await mine.recall("What am I building?");
  */
 export function createMemory(options: MemoryOptions = {}): Memory {
-  const { sessions, vectors, archive, embedding, tenant = "default", worker = "background", logger, titles = false, ...short } = options;
+  const {
+    sessions,
+    vectors,
+    records,
+    archive,
+    embedding,
+    tenant = "default",
+    runs: runsOptions,
+    worker = "background",
+    logger,
+    titles,
+    ...short
+  } = options;
   if (worker !== "background" && worker !== "manual") throw new InvalidArgumentError("worker", 'must be "background" or "manual"');
   const store = resolveStore(sessions, vectors, short, logger);
   const embedder = resolveEmbedder(embedding);
+  const whole = archive === undefined ? store : withArchive(store, archive, embedder !== undefined);
+  const kept = resolveRecords(records, store);
   const core = memoryCore({
-    store: archive === undefined ? store : withArchive(store, archive, embedder !== undefined),
+    store: whole,
+    records: kept,
+    deletions: kept.isShared ? whole : takingRecords(whole, kept.openToDelete),
+    runsKeptMs: keptMs(runsOptions),
     embedder,
     tenant: makeScope(tenant, {}).tenant,
     logger,
     worker,
-    titles,
+    titles: titles ?? false,
   });
   const close = () => core.close();
   return {
@@ -135,6 +170,17 @@ function resolveVectors(vectors: VectorsOption | undefined, sessions: SessionsOp
   return chosen === undefined ? companionVectors(sessions) : resolveVectorStore(chosen);
 }
 
+function resolveRecords(given: RecordsOption | undefined, { records }: MemoryStore): CoreRecords {
+  if (given !== undefined) return coreRecords({ store: resolveRecordStore(given), isShared: false, exists: () => true });
+  if (records !== undefined) return coreRecords({ store: records, isShared: true, exists: () => true });
+  return coreRecords({ ...recordsOfTheirOwn(), isShared: false });
+}
+
+function keptMs({ keepDays }: RunsOptions = {}): number | undefined {
+  if (keepDays !== undefined && !(keepDays > 0)) throw new InvalidArgumentError("runs.keepDays", "must be above 0");
+  return keepDays === undefined ? undefined : keepDays * 86_400_000;
+}
+
 function withArchive(store: MemoryStore, archive: ArchiveOption, embeds: boolean): MemoryStore {
   if (!embeds) throw new InvalidArgumentError("archive", "is filled by the worker that embeds: choose an embedding model too");
   if (!("getMessages" in store)) throw new InvalidArgumentError("archive", "needs a session store that can give messages by name");
@@ -154,6 +200,8 @@ function handle(core: MemoryCore, scope: StoreScope): ScopedMemory {
     },
     conversations: conversations(core, scope),
     messages: messages(core, scope),
+    runs: runs(core, scope),
+    working: workingMemory(core, scope),
     export: (options = {}) => exportMessages(core, narrowed(scope, options), options.signal),
     import: (lines, options = {}) => importMessages(core, scope, lines, options),
     async erase(options = {}) {
@@ -161,7 +209,7 @@ function handle(core: MemoryCore, scope: StoreScope): ScopedMemory {
       if (within.userId === undefined) throw new InvalidArgumentError("userId", "is required: whose memory shall be erased?");
       await core.open();
       await core.queue.drain();
-      return core.store.erase(within, { compact: options.compact ?? false }, options.signal);
+      return core.deletions.erase(within, { compact: options.compact ?? false }, options.signal);
     },
   };
 }

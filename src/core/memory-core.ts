@@ -3,14 +3,23 @@ import { DimensionMismatchError, InvalidArgumentError } from "../domain/errors.t
 import type { Logger } from "../domain/logger.ts";
 import type { EmbeddingSpace, MemoryStore } from "../domain/memory-store.ts";
 import type { TitlesOption } from "../domain/titles.ts";
+import { KeyedQueue } from "../internal/keyed-queue.ts";
 import { once } from "../internal/once.ts";
 import { type AppendQueue, appendQueue } from "./append-queue.ts";
+import type { CoreRecords } from "./core-records.ts";
 import { type EmbeddingWorker, embeddingWorker } from "./embedding-worker.ts";
 import { makeTitles, type Titles } from "./titles.ts";
 
 /** What every handle of one memory shares. */
 export interface MemoryCore {
   readonly store: MemoryStore;
+  readonly records: CoreRecords;
+  /** Of the store, taking along the records that hang on what is deleted. */
+  readonly deletions: Pick<MemoryStore, "deleteConversation" | "erase">;
+  /** Undefined: runs are kept for good. */
+  readonly runsKeptMs: number | undefined;
+  /** Who changes the same record in this process waits for each other. */
+  readonly writers: KeyedQueue;
   readonly embedder: Embedder | undefined;
   readonly queue: AppendQueue;
   readonly worker: EmbeddingWorker;
@@ -28,6 +37,9 @@ export interface MemoryCore {
 
 export interface MemoryCoreOptions {
   readonly store: MemoryStore;
+  readonly records: CoreRecords;
+  readonly deletions: MemoryCore["deletions"];
+  readonly runsKeptMs: number | undefined;
   readonly embedder: Embedder | undefined;
   readonly tenant: string;
   readonly logger: Logger | undefined;
@@ -35,7 +47,8 @@ export interface MemoryCoreOptions {
   readonly titles: TitlesOption;
 }
 
-export function memoryCore({ store, embedder, tenant, logger, worker: mode, titles: wanted }: MemoryCoreOptions): MemoryCore {
+export function memoryCore(options: MemoryCoreOptions): MemoryCore {
+  const { store, records, deletions, runsKeptMs, embedder, tenant, logger, worker: mode, titles: wanted } = options;
   let space: EmbeddingSpace | undefined;
   const adopt = async (wanted: EmbeddingSpace) => {
     if (space?.dimensions === wanted.dimensions) return;
@@ -54,6 +67,10 @@ export function memoryCore({ store, embedder, tenant, logger, worker: mode, titl
   });
   return {
     store,
+    records,
+    deletions,
+    runsKeptMs,
+    writers: new KeyedQueue(),
     embedder,
     queue,
     worker,
@@ -84,6 +101,7 @@ export function memoryCore({ store, embedder, tenant, logger, worker: mode, titl
       await titles.close();
       await worker.close();
       await embedder?.close?.();
+      await records.close();
       await store.close();
     }),
   };

@@ -9,7 +9,9 @@ import type {
 } from "./conversation.ts";
 import type { Message, MessageInput, MessageVersion, Metadata, Role } from "./message.ts";
 import type { RecallOptions, RecallResult } from "./recall.ts";
+import type { Runs } from "./runs.ts";
 import type { LanguageModelLike } from "./titles.ts";
+import type { WorkingMemory } from "./working-memory.ts";
 
 /** Every call that does I/O takes one. An abort rejects with the signal's own reason. */
 export interface CallOptions {
@@ -118,7 +120,10 @@ export interface Conversations {
    * @throws UnsupportedError when it is to be given to another owner and the store cannot do that
    */
   update(id: string, changes: ConversationChanges, options?: CallOptions): Promise<Conversation>;
-  /** Deletes it with its messages, vectors and all that was derived. Returns whether it was there. */
+  /**
+   * Deletes it with its messages, vectors and all that was derived, its working memory and the runs that name it. Returns
+   * whether it was there.
+   */
   delete(id: string, options?: CallOptions): Promise<boolean>;
   list(options?: ListConversationsOptions): Promise<Page<ListedConversation>>;
   count(options?: Pick<ListConversationsOptions, "userId" | "resourceId" | "signal">): Promise<number>;
@@ -229,11 +234,15 @@ export interface ScopedMemory {
   recall(query: string, options?: RecallOptions): Promise<RecallResult>;
   readonly conversations: Conversations;
   readonly messages: Messages;
+  /** What agents and workflows did: runs with their steps and events. */
+  readonly runs: Runs;
+  /** Notes an agent keeps in view, of a user or of a conversation. */
+  readonly working: WorkingMemory;
   /** Every message of the scope, conversation by conversation, in order. */
   export(options?: CallOptions & { readonly userId?: string | undefined }): AsyncIterable<ExportedMessage>;
   /** Stores messages from anywhere; lines of the same conversation and id update, so running it twice doubles nothing. */
   import(lines: Iterable<ImportedMessage> | AsyncIterable<ImportedMessage>, options?: ImportOptions): Promise<ImportReport>;
-  /** Deletes everything of a user: conversations, messages, vectors, what was derived and what was owed. */
+  /** Deletes everything of a user: conversations, messages, vectors, what was derived and owed, working memory, runs. */
   erase(options?: EraseOptions): Promise<{ readonly conversations: number; readonly messages: number }>;
 }
 

@@ -2,11 +2,15 @@ import type { Page } from "./conversation.ts";
 import type { CallOptions } from "./memory.ts";
 import type { Metadata } from "./message.ts";
 
-/** One execution of an agent or of a workflow. */
+/**
+ * One execution of an agent or of a workflow. What it took, gave and needs (`input`, `output`, `usage`, `state`) is JSON and
+ * comes back to the letter; `undefined` stays `undefined`.
+ */
 export interface Run {
   /** Unique within its user. */
   readonly id: string;
   readonly userId: string;
+  readonly resourceId: string;
   readonly conversationId: string | undefined;
   readonly kind: "agent" | "workflow";
   /** Which agent, or which workflow. */
@@ -75,10 +79,12 @@ export interface RunEventNode extends RunEvent {
 }
 
 export interface RunInput {
-  /** The same id again replaces the run. @default a new UUID */
+  /** The same id again replaces the run and keeps its steps and events. @default a new UUID */
   readonly id?: string | undefined;
   /** Administrator's handle: whose it is. @default the conversation's owner, where one is named */
   readonly userId?: string | undefined;
+  /** The app it belongs to. @default the scope's, else "default" */
+  readonly resourceId?: string | undefined;
   /** The run is deleted with it. It need not be there yet. */
   readonly conversationId?: string | undefined;
   /** @default "agent" */
@@ -98,14 +104,60 @@ export interface RunInput {
   readonly endedAt?: Date | undefined;
 }
 
-/** What `runs.update` changes; what is left out stays. */
-export type RunChanges = Partial<Omit<RunInput, "id" | "userId" | "conversationId" | "kind" | "agentId">>;
+/** What `runs.update` changes; what is left out or undefined stays. `metadata` replaces the whole. */
+export type RunChanges = Partial<Omit<RunInput, "id" | "userId" | "resourceId" | "conversationId" | "kind" | "agentId">>;
 
-export type RunStepInput = Partial<Omit<RunStep, "id" | "runId" | "type">> & Pick<RunStep, "id" | "type">;
-export type RunEventInput = Partial<Omit<RunEvent, "id" | "runId" | "type" | "name">> & Pick<RunEvent, "id" | "type" | "name">;
+export interface UpdateRunOptions extends CallOptions {
+  /** Administrator's handle: whose it is. @default the one of this id that started last */
+  readonly userId?: string | undefined;
+  /** The version it must have: what another writer changed meanwhile is then a `ConflictError`. @default any */
+  readonly ifVersion?: number | undefined;
+}
+
+export interface RunStepInput {
+  readonly id: string;
+  readonly type: string;
+  /** @default the next one; of a step that is replaced, its own */
+  readonly index?: number | undefined;
+  readonly name?: string | undefined;
+  readonly status?: string | undefined;
+  readonly input?: unknown;
+  readonly output?: unknown;
+  readonly metadata?: Metadata | undefined;
+  /** @default now */
+  readonly startedAt?: Date | undefined;
+  readonly endedAt?: Date | undefined;
+}
+
+export interface RunEventInput {
+  readonly id: string;
+  readonly type: string;
+  readonly name: string;
+  readonly parentEventId?: string | undefined;
+  readonly level?: string | undefined;
+  readonly status?: string | undefined;
+  readonly input?: unknown;
+  readonly output?: unknown;
+  readonly metadata?: Metadata | undefined;
+  /** @default now */
+  readonly startedAt?: Date | undefined;
+  readonly endedAt?: Date | undefined;
+}
+
+export interface RunRecording {
+  readonly steps?: readonly RunStepInput[] | undefined;
+  readonly events?: readonly RunEventInput[] | undefined;
+}
+
+/** Which run: ids are unique within a user. */
+export interface RunOptions extends CallOptions {
+  /** Administrator's handle: whose it is. @default the one of this id that started last */
+  readonly userId?: string | undefined;
+}
 
 export interface ListRunsOptions extends CallOptions {
   readonly userId?: string | undefined;
+  readonly resourceId?: string | undefined;
   readonly kind?: "agent" | "workflow" | undefined;
   readonly agentId?: string | undefined;
   readonly conversationId?: string | undefined;
@@ -115,7 +167,7 @@ export interface ListRunsOptions extends CallOptions {
   readonly since?: Date | undefined;
   /** Started before. */
   readonly until?: Date | undefined;
-  /** Equality on top-level fields. */
+  /** Equality on top-level fields of `metadata`. */
   readonly metadata?: Readonly<Record<string, string | number | boolean | null>> | undefined;
   /** Order of start. @default "desc" */
   readonly direction?: "asc" | "desc" | undefined;
@@ -127,23 +179,21 @@ export interface ListRunsOptions extends CallOptions {
 
 /** `runs` of a handle: what agents and workflows did, kept as long as `createMemory({ runs: { keepDays } })` says. */
 export interface Runs {
+  /** Writes the run, in one write. @throws ConflictError when the id is taken by a run of another resource than the scope's */
   start(input: RunInput, options?: CallOptions): Promise<Run>;
-  /** @throws NotFoundError */
-  update(id: string, changes: RunChanges, options?: CallOptions): Promise<Run>;
+  /** Changes fields of a run; what others change at the same time stays. @throws NotFoundError */
+  update(id: string, changes: RunChanges, options?: UpdateRunOptions): Promise<Run>;
   /** Writes steps and events in one batch; the same ids again replace them. @throws NotFoundError for the run */
-  record(
-    id: string,
-    what: { readonly steps?: readonly RunStepInput[]; readonly events?: readonly RunEventInput[] },
-    options?: CallOptions,
-  ): Promise<void>;
+  record(id: string, what: RunRecording, options?: RunOptions): Promise<void>;
   /** The run alone. @throws NotFoundError */
-  get(id: string, options?: CallOptions): Promise<Run>;
+  get(id: string, options?: RunOptions): Promise<Run>;
   /** The run with steps and events, in one trip. @throws NotFoundError */
-  tree(id: string, options?: CallOptions): Promise<RunTree>;
+  tree(id: string, options?: RunOptions): Promise<RunTree>;
+  /** Runs in the order of their start. */
   list(options?: ListRunsOptions): Promise<Page<Run>>;
   /** A page of runs with steps and events, in one trip for the page and one for all that hangs on it. */
   trees(options?: ListRunsOptions): Promise<Page<RunTree>>;
   count(options?: Omit<ListRunsOptions, "limit" | "cursor" | "offset" | "direction">): Promise<number>;
-  /** Deletes runs with steps and events; how many there were. */
-  delete(ids: string | readonly string[], options?: CallOptions): Promise<number>;
+  /** Deletes runs with steps and events; how many runs there were. Runs they started stay. */
+  delete(ids: string | readonly string[], options?: RunOptions): Promise<number>;
 }

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { ArchiveStore } from "../domain/archive-store.ts";
 import { InvalidArgumentError } from "../domain/errors.ts";
 import type { MemoryStore } from "../domain/memory-store.ts";
@@ -202,6 +203,12 @@ export function besideSessions(vectors: VectorsOption, sessions: SessionsOption)
 export function companionVectors(sessions: SessionsOption): VectorStore | undefined {
   if (!isObject(sessions) || typeof sessions.store !== "string" || !companions.has(sessions.store)) return undefined;
   return byName("vectors", sessions, "or a VectorStore");
+}
+
+/** Where records go when nothing says so and the session store keeps none. It is made by its first use. */
+export function recordsOfTheirOwn(): { readonly store: RecordStore; readonly exists: () => boolean } {
+  const dataDir = "./.unforget";
+  return { store: postgresRecordStore({ dataDir }), exists: () => existsSync(dataDir) };
 }
 
 const companions: ReadonlySet<string> = new Set(["memory", "sqlite", "redis"]);

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { BackendError } from "../../domain/errors.ts";
+import { KeyedQueue } from "../../internal/keyed-queue.ts";
 import { asUnit, type MongoConnection, type UnitOptions } from "./connection.ts";
 import { documentId } from "./documents.ts";
 import { isCollision, isDuplicateKey } from "./errors.ts";
-import { KeyedQueue } from "./keyed-queue.ts";
 import { indexLanguage } from "./language.ts";
 import type { MongoCollectionLike } from "./mongo-client.ts";
 import type { RecordDocument } from "./record-documents.ts";

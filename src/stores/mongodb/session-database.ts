@@ -1,6 +1,6 @@
 import type { StoreScope } from "../../domain/session-store.ts";
+import { KeyedQueue } from "../../internal/keyed-queue.ts";
 import type { MongoConnection } from "./connection.ts";
-import { KeyedQueue } from "./keyed-queue.ts";
 import { indexLanguage } from "./language.ts";
 import type { MongoCollectionLike } from "./mongo-client.ts";
 
