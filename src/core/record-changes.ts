@@ -31,6 +31,6 @@ export function untilUnchanged<Value>(
   });
 }
 
-function isConflict(error: unknown): boolean {
+export function isConflict(error: unknown): boolean {
   return MemoryError.isInstance(error) && error.code === "conflict";
 }

@@ -6,7 +6,7 @@ import type { StoreScope } from "../domain/session-store.ts";
 import { batchesOf } from "../internal/batches.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { validateId } from "./messages/normalize-message.ts";
-import { untilUnchanged } from "./record-changes.ts";
+import { isConflict, untilUnchanged } from "./record-changes.ts";
 import { changedRun, newRun, runFilter, runType, toRun } from "./runs/run-records.ts";
 import { eventType, indexOf, newEvent, newStep, stepRecordId, stepType, toTree } from "./runs/run-tree.ts";
 import { narrowed, ownerOf } from "./scope.ts";
@@ -61,7 +61,15 @@ export function runs(core: MemoryCore, scope: StoreScope): Runs {
       ...steps.map((step, place) => newStep(run, step, indexes[place] as number, [now, place])),
       ...events.map((event, place) => newEvent(run, event, [now, place])),
     ];
-    if (parts.length > 0) await records.write([...parts.map((part) => ({ put: part }))], options.signal);
+    if (parts.length === 0) return;
+    const { tenant, userId } = run;
+    const check = { tenant, userId, type: runType, id };
+    try {
+      await records.write([{ check }, ...parts.map((part) => ({ put: part }))], options.signal);
+    } catch (error) {
+      // It was deleted since it was read.
+      throw isConflict(error) ? new NotFoundError("run", id) : error;
+    }
   }
 
   async function page(options: ListRunsOptions) {

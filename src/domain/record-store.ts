@@ -19,9 +19,9 @@ export interface RecordStore {
 
   /**
    * Does all of it or nothing. Versions and keys are checked against the state all operations leave behind, so one
-   * call may free a key and give it to another record. Answers for each put the record as it is now, and for each delete
-   * the one that was there.
-   * @throws ConflictError when a version or a key is not as expected
+   * call may free a key and give it to another record. Answers for each put and check the record as it is now, and for each
+   * delete the one that was there.
+   * @throws ConflictError when a version or a key is not as expected, or a checked record is not there
    */
   write(operations: readonly RecordOperation[], signal?: AbortSignal): Promise<readonly (StoredRecord | undefined)[]>;
   get(tenant: string, names: readonly RecordName[], signal?: AbortSignal): Promise<readonly (StoredRecord | undefined)[]>;
@@ -74,7 +74,9 @@ export type RecordOperation =
       /** The version it must have; 0: it must not be there. Undefined: whatever there is, is replaced. */
       readonly ifVersion?: number | undefined;
     }
-  | { readonly delete: RecordName & { readonly tenant: string }; readonly ifVersion?: number | undefined };
+  | { readonly delete: RecordName & { readonly tenant: string }; readonly ifVersion?: number | undefined }
+  /** It must be there, of this version when one is given, and stays as it is: what else is written hangs on it. */
+  | { readonly check: RecordName & { readonly tenant: string }; readonly ifVersion?: number | undefined };
 
 export interface RecordConditions {
   readonly types?: readonly string[] | undefined;

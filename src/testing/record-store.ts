@@ -238,6 +238,21 @@ function atomicTests(check: Check, { store }: Tools): void {
     expect(await find(store(), newRecord(tenant, "there"))).toMatchObject({ content: "before", version: 1 });
   });
 
+  check("a write does nothing when a record it relies on is not there", async () => {
+    const tenant = newTenant();
+    const [run] = await put(store(), newRecord(tenant, "run"));
+    const relying = { check: { tenant, ...nameOf(newRecord(tenant, "run")) } };
+    const [checked, first] = await store().write([relying, { put: newRecord(tenant, "first") }]);
+    expect(checked).toEqual(run);
+    expect(first?.version).toBe(1);
+    await expectConflict(store().write([{ put: newRecord(tenant, "second") }, { ...relying, ifVersion: 2 }]));
+    await expectConflict(store().write([{ delete: relying.check }, relying, { put: newRecord(tenant, "second") }]));
+    expect(await find(store(), newRecord(tenant, "run"))).toEqual(run);
+    await store().write([{ delete: relying.check }]);
+    await expectConflict(store().write([{ put: newRecord(tenant, "second") }, relying]));
+    expect(await list(store(), everything(tenant))).toEqual(["first"]);
+  });
+
   check("a write does nothing when one key is taken", async () => {
     const tenant = newTenant();
     await put(store(), newRecord(tenant, "holder", { key: "k" }), newRecord(tenant, "gone?"));
@@ -392,6 +407,42 @@ function consistentTests(check: Check, { store, pair }: Tools): void {
     await expect.poll(() => find(store(), record), { timeout: 10_000, interval: 100 }).toBeUndefined();
     expect(await list(store(), everything(tenant))).toEqual([]);
   });
+
+  check("what relies on a record goes with it, however many write at once", async () => {
+    const tenant = newTenant();
+    const stores = await pair();
+    for (let round = 0; round < 5; round++) {
+      const name = `run ${round}`;
+      const run = newRecord(tenant, name, { name });
+      await put(store(), run);
+      const relying = { check: { tenant, ...nameOf(run) } };
+      const steps = Array.from({ length: 8 }, (_, index) =>
+        stores[index % stores.length]!.write([relying, { put: newRecord(tenant, `${name} step ${index}`, { name }) }]),
+      );
+      const erased = stores.at(-1)!.erase({ tenant, userId: "user", resourceId: undefined }, { names: [name] });
+      for (const result of await Promise.allSettled(steps))
+        if (result.status === "rejected") await expectConflict(Promise.reject(result.reason));
+      await erased;
+      expect(await list(store(), everything(tenant), { name })).toEqual([]);
+    }
+  });
+
+  check("what was erased is not brought back by who changes it at the same time", async () => {
+    const tenant = newTenant();
+    const stores = await pair();
+    for (let round = 0; round < 8; round++) {
+      const record = newRecord(tenant, `r${round}`);
+      await put(store(), record);
+      const changed = store().write([{ put: { ...record, content: "changed" }, ifVersion: 1 }]);
+      const userId = round % 2 === 0 ? "user" : undefined;
+      const [outcome] = await Promise.allSettled([
+        changed,
+        stores.at(-1)!.erase({ tenant, userId, resourceId: undefined }, { ids: [record.id] }),
+      ]);
+      if (outcome.status === "rejected") await expectConflict(Promise.reject(outcome.reason));
+      expect(await list(store(), everything(tenant))).toEqual([]);
+    }
+  });
 }
 
 function losslessTests(check: Check, { store }: Tools): void {
@@ -492,6 +543,7 @@ function isolatedTests(check: Check, { store }: Tools): void {
     for (const id of ids) {
       expect(await list(store(), everything(tenant), { key: id })).toEqual([id]);
       expect(await list(store(), everything(tenant), { name: id, conversationId: id })).toEqual([id]);
+      expect(await list(store(), everything(tenant), { names: [id, "absent"], ids: [id, "absent"] })).toEqual([id]);
     }
     await store().write(ids.slice(1).map((id) => ({ delete: { tenant, userId: "user", type: "note", id } })));
     expect(await list(store(), everything(tenant))).toEqual([ids[0]]);
@@ -686,6 +738,38 @@ function listTests(check: Check, { store }: Tools): void {
     });
   });
 
+  check("ids and names are any of those asked for", async (eventually) => {
+    const tenant = newTenant();
+    const names = ["x", "y", undefined, "x", "", "z"];
+    await put(store(), ...names.map((name, index) => newRecord(tenant, `r${index}`, { name, position: index })));
+    await eventually(async () => {
+      const found = (conditions: RecordConditions) => list(store(), everything(tenant), { orderBy: "position", ...conditions });
+      expect(await found({ ids: ["r4", "r1", "absent"] })).toEqual(["r1", "r4"]);
+      expect(await found({ ids: ["r1"], types: ["note"] })).toEqual(["r1"]);
+      expect(await found({ names: ["x", "z", "absent"] })).toEqual(["r0", "r3", "r5"]);
+      expect(await found({ names: [""] })).toEqual(["r4"]);
+      expect(await found({ names: ["x", "y"], ids: ["r1", "r3", "r5"] })).toEqual(["r1", "r3"]);
+      expect(await found({ names: ["x"], name: "y" })).toEqual([]);
+      expect([await found({ ids: [] }), await found({ names: [] })]).toEqual([[], []]);
+      expect(await store().count(everything(tenant), { names: ["x"] })).toBe(2);
+    });
+  });
+
+  check("positions are from one on, and before another", async (eventually) => {
+    const tenant = newTenant();
+    const positions = [-5, 0, 0.5, 1_764_000_000_000, 1_764_000_000_001];
+    await put(store(), ...positions.map((position, index) => newRecord(tenant, `r${index}`, { position })));
+    await eventually(async () => {
+      const found = (positionFrom?: number, positionBefore?: number) =>
+        list(store(), everything(tenant), { orderBy: "position", positionFrom, positionBefore });
+      expect(await found(0)).toEqual(["r1", "r2", "r3", "r4"]);
+      expect(await found(undefined, 0)).toEqual(["r0"]);
+      expect(await found(0, 1_764_000_000_001)).toEqual(["r1", "r2", "r3"]);
+      expect(await found(2, 1)).toEqual([]);
+      expect(await store().count(everything(tenant), { positionFrom: 0.5, positionBefore: 1 })).toBe(1);
+    });
+  });
+
   check("filters mean what matchesFilter says", async (eventually) => {
     const tenant = newTenant();
     const data: Record<string, unknown>[] = [
@@ -783,6 +867,27 @@ function deletedTests(check: Check, { store }: Tools): void {
     await fill();
     expect(await find(store(), newRecord(tenant, "x0", { userId: "one" }))).toMatchObject({ version: 1 });
     expect(await store().erase(everything(tenant), {})).toBe(12);
+  });
+
+  check("erase takes what matches, the expired too, and nothing else", async (eventually) => {
+    const tenant = newTenant();
+    const expiresAt = new Date(Date.now() - 1_000);
+    await put(
+      store(),
+      newRecord(tenant, "a", { name: "run", conversationId: "c" }),
+      newRecord(tenant, "b", { name: "run", type: "step", conversationId: "c", data: { a: 1 } }),
+      newRecord(tenant, "c", { name: "run", type: "step", userId: "another" }),
+      newRecord(tenant, "d", { name: "other", conversationId: "c" }),
+      newRecord(tenant, "old", { name: "run", type: "step", expiresAt }),
+    );
+    const mine = { tenant, userId: "user", resourceId: undefined };
+    expect(await store().erase(mine, { names: ["absent"] })).toBe(0);
+    expect(await store().erase(mine, { types: [] })).toBe(0);
+    expect(await store().erase(mine, { types: ["step"], names: ["run"], filter: { a: 1 } })).toBe(1);
+    expect(await store().erase(mine, { types: ["note", "step"], names: ["run"] })).toBe(1);
+    await eventually(async () => expect((await list(store(), everything(tenant))).toSorted()).toEqual(["c", "d"]));
+    expect(await store().erase(everything(tenant), { conversationId: "c" })).toBe(1);
+    await eventually(async () => expect(await list(store(), everything(tenant))).toEqual(["c"]));
   });
 }
 

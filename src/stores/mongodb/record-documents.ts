@@ -28,6 +28,8 @@ export interface RecordDocument {
   readonly expiresAt?: Date;
   readonly version: number;
   readonly updatedAt: Date;
+  /** Another value each time a write relies on its being there. */
+  readonly held?: string;
   /** What the word index has of it, and in which language. */
   readonly words: string;
   readonly language: string;

@@ -1,10 +1,9 @@
-import { ConflictError } from "../../domain/errors.ts";
+import { randomUUID } from "node:crypto";
 import type { RecordOperation, StoredRecord } from "../../domain/record-store.ts";
+import { checkExpected, keyTaken, targetOf } from "../record-operations.ts";
 import { documentId } from "./documents.ts";
 import { type RecordChanges, type RecordDatabase, writingTo } from "./record-database.ts";
 import { type RecordDocument, recordId, toRecord, toRecordDocument } from "./record-documents.ts";
-
-const targetOf = (operation: RecordOperation) => ("put" in operation ? operation.put : operation.delete);
 
 const idOf = (operation: RecordOperation) => recordId(targetOf(operation).tenant, targetOf(operation));
 
@@ -59,17 +58,18 @@ function apply(rows: Map<string, RecordDocument>, operation: RecordOperation, la
   const id = idOf(operation);
   const before = rows.get(id);
   const version = before?.version ?? 0;
-  if (operation.ifVersion !== undefined && operation.ifVersion !== version) {
-    const name = targetOf(operation).id;
-    throw new ConflictError(name, `[record] "${name}" is not of the version expected: read it again`, {
-      expected: String(operation.ifVersion),
-      actual: String(version),
-    });
+  checkExpected(operation, version);
+  if ("check" in operation && before !== undefined) {
+    // Two transactions that only read of each other's records do not collide: it is written, so that they do.
+    const held = { ...before, held: randomUUID() };
+    rows.set(id, held);
+    return held;
   }
   if ("delete" in operation) {
     rows.delete(id);
     return before;
   }
+  if ("check" in operation) return undefined;
   const stored = toRecordDocument(operation.put, version + 1, language);
   rows.set(id, stored);
   return stored;
@@ -79,7 +79,7 @@ function checkKeys(rows: ReadonlyMap<string, RecordDocument>): void {
   const holders = new Map<string, string>();
   for (const { id, uniqueKey } of rows.values()) {
     if (uniqueKey === undefined) continue;
-    if (holders.has(uniqueKey)) throw new ConflictError(id, `[record] the key of "${id}" is taken: choose another, or change its holder`);
+    if (holders.has(uniqueKey)) throw keyTaken(id);
     holders.set(uniqueKey, id);
   }
 }

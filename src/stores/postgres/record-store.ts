@@ -3,8 +3,11 @@ import type { RecordGuarantees } from "../../domain/guarantees.ts";
 import type { MemoryHealth } from "../../domain/memory.ts";
 import type { RecordStore } from "../../domain/record-store.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
+import { targetOf } from "../record-operations.ts";
 import { speaking } from "./errors.ts";
-import { countRecords, eraseRecords, getRecords, listRecords, type RecordDatabase, searchRecords, writeRecords } from "./records.ts";
+import { countRecords, getRecords, listRecords, searchRecords } from "./record-reads.ts";
+import type { RecordDatabase } from "./record-rows.ts";
+import { eraseRecords, writeRecords } from "./records.ts";
 import type { RowScope } from "./row-security.ts";
 import type { SqlClient } from "./sql-client.ts";
 
@@ -54,10 +57,8 @@ export function recordStoreAt({ client, database, release, versions }: RecordPla
       await release();
     },
     health,
-    write: (operations, signal) => {
-      const owners = operations.map((operation) => ("put" in operation ? operation.put : operation.delete));
-      return on("write", signal, commonOf(owners), (found) => writeRecords(found, operations, signal));
-    },
+    write: (operations, signal) =>
+      on("write", signal, commonOf(operations.map(targetOf)), (found) => writeRecords(found, operations, signal)),
     get: (tenant, wanted, signal) => {
       const owners = wanted.map(({ userId }) => ({ tenant, userId }));
       return on("get", signal, commonOf(owners), (found) => getRecords(found, tenant, wanted, signal));

@@ -1,33 +1,23 @@
-import type { Page } from "../../domain/conversation.ts";
-import { ConflictError } from "../../domain/errors.ts";
-import type { FilterValue } from "../../domain/filter.ts";
 import type { Metadata } from "../../domain/message.ts";
-import type {
-  RecordConditions,
-  RecordMatch,
-  RecordName,
-  RecordOperation,
-  RecordQuery,
-  RecordTextQuery,
-  StoredRecord,
-} from "../../domain/record-store.ts";
+import type { RecordConditions, RecordOperation, StoredRecord } from "../../domain/record-store.ts";
 import { filterableMetadata } from "../../domain/search-text.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
 import { segmentWords } from "../../domain/words.ts";
-import { decodeCursor, encodeCursor } from "../cursors.ts";
-import { epochMs, fromEpochMs, Parameters, statementName } from "./database.ts";
+import { checkExpected, keyTaken, targetOf } from "../record-operations.ts";
+import { fromEpochMs, Parameters } from "./database.ts";
 import type { Names } from "./names.ts";
-import type { SqlClient, SqlTransaction, SqlValue } from "./sql-client.ts";
-
-/** What the statements on records are written against. */
-export interface RecordDatabase {
-  readonly client: SqlClient;
-  readonly names: Names;
-  /** A text-search configuration the server has. */
-  readonly language: string;
-  /** When a write next takes out what has expired. */
-  readonly purge: { dueAt: number };
-}
+import {
+  fulfilling,
+  isThere,
+  keyOf,
+  nameValues,
+  notExpired,
+  type RecordDatabase,
+  type RecordRow,
+  recordColumns,
+  toRecord,
+} from "./record-rows.ts";
+import type { SqlTransaction, SqlValue } from "./sql-client.ts";
 
 /** How often a process takes out what has expired, as it writes, and how much at once. */
 const purgeEveryMs = 60_000;
@@ -36,50 +26,6 @@ const mostPurged = 1_000;
 /** A tsvector holds at most 1 MB; three bytes a character leave room for any script. */
 const mostIndexedCharacters = 100_000;
 
-interface RecordRow {
-  readonly tenant: string;
-  readonly userId: string;
-  readonly type: string;
-  readonly id: string;
-  readonly resourceId: string;
-  readonly conversationId: string | null;
-  readonly name: string | null;
-  readonly key: string | null;
-  readonly content: string;
-  readonly data: string;
-  readonly position: number;
-  readonly version: number;
-  readonly createdAt: number;
-  readonly updatedAt: number;
-  readonly expiresAt: number | null;
-}
-
-const columns = `r.tenant, r.user_id AS "userId", r.type, r.id, r.resource_id AS "resourceId", r.conversation_id AS "conversationId", r.name, r.key,
-  r.content, r.data::text AS data, r.position, r.version, ${epochMs("r.created_at")} AS "createdAt", ${epochMs("r.updated_at")} AS "updatedAt", ${epochMs("r.expires_at")} AS "expiresAt"`;
-
-function toRecord(row: RecordRow): StoredRecord {
-  return {
-    tenant: row.tenant,
-    userId: row.userId,
-    type: row.type,
-    id: row.id,
-    resourceId: row.resourceId,
-    conversationId: row.conversationId ?? undefined,
-    name: row.name ?? undefined,
-    key: row.key ?? undefined,
-    content: row.content,
-    data: JSON.parse(row.data),
-    position: row.position,
-    version: row.version,
-    createdAt: new Date(row.createdAt),
-    updatedAt: new Date(row.updatedAt),
-    expiresAt: row.expiresAt === null ? undefined : new Date(row.expiresAt),
-  };
-}
-
-const isThere = ({ expiresAt }: StoredRecord, now: number) => expiresAt === undefined || expiresAt.getTime() > now;
-const targetOf = (operation: RecordOperation) => ("put" in operation ? operation.put : operation.delete);
-const keyOf = ({ tenant, userId, type, id }: RecordName & { readonly tenant: string }) => JSON.stringify([tenant, userId, type, id]);
 const ownerOf = ({ tenant, userId }: { readonly tenant: string; readonly userId: string }) => JSON.stringify([tenant, userId]);
 
 /**
@@ -130,7 +76,7 @@ async function purgeIn({ names, purge }: RecordDatabase, transaction: SqlTransac
 }
 
 /** Tenants are shared with their other writers, and held against who erases a whole one. */
-async function lockOwners(
+export async function lockOwners(
   names: Names,
   transaction: SqlTransaction,
   whom: readonly { readonly tenant: string; readonly userId: string }[],
@@ -162,19 +108,10 @@ const lockKey = (space: string, whom: string) => `hashtextextended(${space} || $
 function touchedRows({ names }: RecordDatabase, operations: readonly RecordOperation[]) {
   const targets = operations.map(targetOf);
   const keys = operations.map((operation) => ("put" in operation ? (operation.put.key ?? null) : null));
-  const text = `SELECT DISTINCT ON (r.tenant, r.user_id, r.type, r.id) ${columns}
+  const text = `SELECT DISTINCT ON (r.tenant, r.user_id, r.type, r.id) ${recordColumns}
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) t(tenant, user_id, type, id, key)
 JOIN ${names.table.records} r ON r.tenant = t.tenant AND r.user_id = t.user_id AND r.type = t.type AND (r.id = t.id OR r.key = t.key)`;
   return { text, values: [...nameValues(targets), keys] };
-}
-
-function nameValues(targets: readonly (RecordName & { readonly tenant: string })[]): SqlValue[] {
-  return [
-    targets.map(({ tenant }) => tenant),
-    targets.map(({ userId }) => userId),
-    targets.map(({ type }) => type),
-    targets.map(({ id }) => id),
-  ];
 }
 
 /** Does one operation; answers what was stored, or deleted. */
@@ -182,12 +119,8 @@ function apply(records: Map<string, StoredRecord>, operation: RecordOperation, n
   const target = targetOf(operation);
   const before = records.get(keyOf(target));
   const version = before?.version ?? 0;
-  if (operation.ifVersion !== undefined && operation.ifVersion !== version) {
-    throw new ConflictError(target.id, `[record] "${target.id}" is not of the version expected: read it again`, {
-      expected: String(operation.ifVersion),
-      actual: String(version),
-    });
-  }
+  checkExpected(operation, version);
+  if ("check" in operation) return before;
   if ("delete" in operation) {
     records.delete(keyOf(target));
     return before;
@@ -202,7 +135,7 @@ function checkKeys(records: readonly StoredRecord[]): void {
   for (const { tenant, userId, type, key, id } of records) {
     if (key === undefined) continue;
     const place = JSON.stringify([tenant, userId, type, key]);
-    if (holders.has(place)) throw new ConflictError(id, `[record] the key of "${id}" is taken: choose another, or change its holder`);
+    if (holders.has(place)) throw keyTaken(id);
     holders.add(place);
   }
 }
@@ -260,151 +193,6 @@ function filterableFields(data: Metadata): string | null {
     return isField && typeof value === "object" && value !== null ? undefined : value;
   });
   return filterableMetadata(json);
-}
-
-export async function getRecords(
-  { client, names }: RecordDatabase,
-  tenant: string,
-  wanted: readonly RecordName[],
-  signal?: AbortSignal,
-): Promise<(StoredRecord | undefined)[]> {
-  if (wanted.length === 0) return [];
-  const named = wanted.map((name) => ({ ...name, tenant }));
-  const { rows } = await client.query<RecordRow>({
-    text: `SELECT DISTINCT ON (r.tenant, r.user_id, r.type, r.id) ${columns} FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) t(tenant, user_id, type, id)
-JOIN ${names.table.records} r ON r.tenant = t.tenant AND r.user_id = t.user_id AND r.type = t.type AND r.id = t.id`,
-    values: nameValues(named),
-    signal,
-  });
-  const now = Date.now();
-  const found = new Map(rows.map((row) => [keyOf(row), row]));
-  return named.map((name) => {
-    const row = found.get(keyOf(name));
-    const record = row && toRecord(row);
-    return record !== undefined && isThere(record, now) ? record : undefined;
-  });
-}
-
-/** SQL: the record `r` is in scope, there, and fulfils the conditions. */
-function matching(scope: StoreScope, conditions: RecordConditions, parameters: Parameters<SqlValue>): string {
-  return `${fulfilling(scope, conditions, parameters)} AND ${notExpired("r.expires_at", parameters)}`;
-}
-
-function notExpired(column: string, parameters: Parameters<SqlValue>): string {
-  return `(${column} IS NULL OR ${column} > ${fromEpochMs(parameters.add(Date.now(), "float8"))})`;
-}
-
-/** SQL: the record `r` is in scope and fulfils the conditions, expired or not. */
-function fulfilling(scope: StoreScope, conditions: RecordConditions, parameters: Parameters<SqlValue>): string {
-  const { types, ids, name, names, key, conversationId, positionFrom, positionBefore, filter } = conditions;
-  const terms = inScope(scope, parameters);
-  if (types !== undefined) terms.push(oneOf("r.type", types, parameters));
-  if (ids !== undefined) terms.push(oneOf("r.id", ids, parameters));
-  if (name !== undefined) terms.push(`r.name = ${parameters.add(name, "text")}`);
-  if (names !== undefined) terms.push(oneOf("r.name", names, parameters));
-  if (positionFrom !== undefined) terms.push(`r.position >= ${parameters.add(positionFrom, "float8")}`);
-  if (positionBefore !== undefined) terms.push(`r.position < ${parameters.add(positionBefore, "float8")}`);
-  if (key !== undefined) terms.push(`r.key = ${parameters.add(key, "text")}`);
-  if (conversationId !== undefined) terms.push(`r.conversation_id = ${parameters.add(conversationId, "text")}`);
-  for (const [field, value] of Object.entries(filter ?? {})) {
-    const values: readonly FilterValue[] = Array.isArray(value) ? value : [value as FilterValue];
-    const objects = values.map((one) => filterableMetadata(JSON.stringify({ [field]: one })));
-    terms.push(`r.metadata @> ANY(${parameters.add(objects, "text[]")}::jsonb[])`);
-  }
-  return terms.join(" AND ");
-}
-
-/** SQL: one alone keeps the order of an index. */
-function oneOf(column: string, values: readonly string[], parameters: Parameters<SqlValue>): string {
-  const [first] = values;
-  if (first !== undefined && values.length === 1) return `${column} = ${parameters.add(first, "text")}`;
-  return `${column} = ANY(${parameters.add(values, "text[]")})`;
-}
-
-function inScope({ tenant, userId, resourceId }: StoreScope, parameters: Parameters<SqlValue>): string[] {
-  const terms = [`r.tenant = ${parameters.add(tenant, "text")}`];
-  if (userId !== undefined) terms.push(`r.user_id = ${parameters.add(userId, "text")}`);
-  if (resourceId !== undefined) terms.push(`r.resource_id = ${parameters.add(resourceId, "text")}`);
-  return terms;
-}
-
-/** SQL: what a list is ordered by. */
-const orderColumns = {
-  createdAt: "r.created_at",
-  updatedAt: "r.updated_at",
-  position: "r.position",
-  name: "COALESCE(r.name, '')",
-} as const;
-
-export async function listRecords(
-  { client, names }: RecordDatabase,
-  scope: StoreScope,
-  query: RecordQuery,
-  signal?: AbortSignal,
-): Promise<Page<StoredRecord>> {
-  const parameters = new Parameters<SqlValue>();
-  const column = orderColumns[query.orderBy];
-  const direction = query.direction === "asc" ? "ASC" : "DESC";
-  const terms = [matching(scope, query, parameters)];
-  if (query.cursor !== undefined) {
-    const [value = null, ...name] = decodeCursor(query, query.cursor, 4);
-    const first = parameters.add(value, query.orderBy === "name" ? "text" : "float8");
-    const isTime = query.orderBy === "createdAt" || query.orderBy === "updatedAt";
-    const place = [isTime ? fromEpochMs(first) : first, ...name.map((part) => parameters.add(part, "text"))].join(", ");
-    terms.push(`(${column}, r.user_id, r.type, r.id) ${query.direction === "asc" ? ">" : "<"} (${place})`);
-  }
-  const order = [column, "r.user_id", "r.type", "r.id"].map((name) => `${name} ${direction}`).join(", ");
-  const text = `SELECT ${columns} FROM ${names.table.records} r WHERE ${terms.join(" AND ")} ORDER BY ${order}
-LIMIT ${parameters.add(query.limit + 1, "int")} OFFSET ${parameters.add(query.offset, "bigint")}`;
-  const { rows } = await client.query<RecordRow>({ text, name: statementName(text), values: parameters.values, signal });
-  const page = rows.slice(0, query.limit);
-  const last = rows.length > query.limit ? page.at(-1) : undefined;
-  const cursor = last && encodeCursor(query, [last[query.orderBy] ?? "", last.userId, last.type, last.id]);
-  return { items: page.map(toRecord), nextCursor: cursor };
-}
-
-export async function countRecords(
-  { client, names }: RecordDatabase,
-  scope: StoreScope,
-  conditions: RecordConditions,
-  signal?: AbortSignal,
-): Promise<number> {
-  const parameters = new Parameters<SqlValue>();
-  const text = `SELECT count(*) AS count FROM ${names.table.records} r WHERE ${matching(scope, conditions, parameters)}`;
-  const { rows } = await client.query<{ count: number }>({ text, name: statementName(text), values: parameters.values, signal });
-  return rows[0]?.count ?? 0;
-}
-
-/** Each word's `ts_rank`, weighed by its rarity among the records that fulfil the conditions (the IDF of BM25). */
-export async function searchRecords(
-  { client, names, language }: RecordDatabase,
-  scope: StoreScope,
-  query: RecordTextQuery,
-  signal?: AbortSignal,
-): Promise<RecordMatch[]> {
-  const parameters = new Parameters<SqlValue>();
-  const words = parameters.add(query.words.replaceAll("\0", " ").toWellFormed(), "text");
-  const text = `WITH question AS MATERIALIZED (
-  SELECT lexeme, ('''' || replace(replace(lexeme, '\\', '\\\\'), '''', '''''') || '''')::tsquery AS query
-  FROM unnest(tsvector_to_array(to_tsvector(${parameters.add(language, "text")}::regconfig, ${words}))) lexeme
-), here AS MATERIALIZED (
-  SELECT r.tenant, r.user_id, r.type, r.id, r.words FROM ${names.table.records} r WHERE ${matching(scope, query, parameters)}
-), found AS MATERIALIZED (
-  SELECT h.*, q.lexeme, ts_rank(h.words, q.query) AS rank FROM here h JOIN question q ON h.words @@ q.query
-), frequency AS (
-  SELECT lexeme, ln(1 + ((SELECT count(*) FROM here) - count(*) + 0.5) / (count(*) + 0.5)) AS rarity FROM found GROUP BY lexeme
-), ranked AS (
-  SELECT tenant, user_id, type, id, sum(rank * rarity)::float8 AS rank FROM found JOIN frequency USING (lexeme)
-  GROUP BY tenant, user_id, type, id ORDER BY rank DESC, user_id, type, id LIMIT ${parameters.add(query.limit, "int")}
-)
-SELECT ${columns}, k.rank FROM ranked k JOIN ${names.table.records} r USING (tenant, user_id, type, id) ORDER BY k.rank DESC, r.user_id, r.type, r.id`;
-  const { rows } = await client.query<RecordRow & { readonly rank: number }>({
-    text,
-    name: statementName(text),
-    values: parameters.values,
-    signal,
-  });
-  return rows.map((row) => ({ record: toRecord(row), rank: row.rank }));
 }
 
 /** How many there were that had not expired. */

@@ -1,5 +1,5 @@
 import type { Page } from "../../domain/conversation.ts";
-import { BackendError, ConflictError } from "../../domain/errors.ts";
+import { BackendError } from "../../domain/errors.ts";
 import { matchesFilter } from "../../domain/filter.ts";
 import type { RecordGuarantees } from "../../domain/guarantees.ts";
 import type {
@@ -13,6 +13,7 @@ import type {
 } from "../../domain/record-store.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
 import { decodeCursor, encodeCursor } from "../cursors.ts";
+import { checkExpected, keyTaken, targetOf } from "../record-operations.ts";
 
 /** There is nothing to choose. */
 export type MemoryRecordStoreOptions = Readonly<Record<never, never>>;
@@ -63,7 +64,8 @@ export function memoryRecordStore(_options: MemoryRecordStoreOptions = {}): Reco
       const target = targetOf(operation);
       const key = JSON.stringify([target.tenant, keyOf(target)]);
       const change = changes.get(key) ?? { before: find(target.tenant, target), after: find(target.tenant, target) };
-      checkVersion(target.id, change.after?.record.version ?? 0, operation.ifVersion);
+      checkExpected(operation, change.after?.record.version ?? 0);
+      if ("check" in operation) return change.after;
       const after = "put" in operation ? copyIn(operation.put, (change.after?.record.version ?? 0) + 1) : undefined;
       changes.set(key, { before: change.before, after });
       return after ?? change.after;
@@ -144,7 +146,6 @@ interface Held {
 }
 
 const keyOf = ({ userId, type, id }: RecordName) => JSON.stringify([userId, type, id]);
-const targetOf = (operation: RecordOperation) => ("put" in operation ? operation.put : operation.delete);
 
 function copyDates<Fields extends Pick<NewRecord, "createdAt" | "expiresAt">>(fields: Fields): Fields {
   return { ...fields, createdAt: new Date(fields.createdAt), expiresAt: fields.expiresAt && new Date(fields.expiresAt) };
@@ -169,16 +170,6 @@ const isThere = ({ record: { expiresAt } }: Held) => expiresAt === undefined || 
 /** Where a record's key is unique. */
 const keyPlace = ({ tenant, userId, type, key }: Held["record"]) =>
   key === undefined ? undefined : JSON.stringify([tenant, userId, type, key]);
-
-function checkVersion(id: string, actual: number, expected: number | undefined): void {
-  if (expected === undefined || expected === actual) return;
-  throw new ConflictError(id, `[record] "${id}" is not of the version expected: read it again`, {
-    expected: String(expected),
-    actual: String(actual),
-  });
-}
-
-const keyTaken = (id: string) => new ConflictError(id, `[record] the key of "${id}" is taken: choose another, or change its holder`);
 
 function isInScope(record: Held["record"], { userId, resourceId }: StoreScope): boolean {
   return (userId === undefined || record.userId === userId) && (resourceId === undefined || record.resourceId === resourceId);

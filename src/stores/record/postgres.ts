@@ -5,8 +5,8 @@ import type { PgliteLike } from "../postgres/embedded/pglite-client.ts";
 import { migrate } from "../postgres/migrate.ts";
 import { makeNames } from "../postgres/names.ts";
 import type { PgConnectionOptions, PgPoolLike } from "../postgres/pg-client.ts";
+import type { RecordDatabase } from "../postgres/record-rows.ts";
 import { recordStoreAt } from "../postgres/record-store.ts";
-import type { RecordDatabase } from "../postgres/records.ts";
 import { enforcePolicies, securedClient } from "../postgres/row-security.ts";
 
 export interface PostgresRecordStoreOptions extends PgConnectionOptions {

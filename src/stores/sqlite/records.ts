@@ -1,5 +1,4 @@
 import type { Page } from "../../domain/conversation.ts";
-import { ConflictError } from "../../domain/errors.ts";
 import type {
   NewRecord,
   RecordConditions,
@@ -13,6 +12,7 @@ import type {
 import type { StoreScope } from "../../domain/session-store.ts";
 import { segmentWords } from "../../domain/words.ts";
 import { decodeCursor, encodeCursor } from "../cursors.ts";
+import { checkExpected, keyTaken, targetOf } from "../record-operations.ts";
 import { addCondition, type Conditions, inScope, where } from "./conversations.ts";
 import type { SqliteRows } from "./database.ts";
 import { anyOf, scopeToken } from "./words.ts";
@@ -70,11 +70,11 @@ export function writeRecords(rows: SqliteRows, operations: readonly RecordOperat
   removeExpired(rows, now);
   const written = new Map<number, RecordRow>();
   const answers = operations.map((operation) => {
-    const target = "put" in operation ? operation.put : operation.delete;
+    const target = targetOf(operation);
     const before = findRecord(rows, target.tenant, target, now);
-    checkVersion(target.id, before?.version ?? 0, operation.ifVersion);
-    if ("delete" in operation) {
-      if (before !== undefined) remove(rows, before.entry);
+    checkExpected(operation, before?.version ?? 0);
+    if (!("put" in operation)) {
+      if (before !== undefined && "delete" in operation) remove(rows, before.entry);
       return before && toRecord({ ...before, key: written.get(before.entry)?.key ?? before.key });
     }
     const row = put(rows, operation.put, now);
@@ -84,14 +84,6 @@ export function writeRecords(rows: SqliteRows, operations: readonly RecordOperat
   for (const row of written.values()) giveKey(rows, row, now);
   for (const row of written.values()) indexRecord(rows, row);
   return answers;
-}
-
-function checkVersion(id: string, actual: number, expected: number | undefined): void {
-  if (expected === undefined || expected === actual) return;
-  throw new ConflictError(id, `[record] "${id}" is not of the version expected: read it again`, {
-    expected: String(expected),
-    actual: String(actual),
-  });
 }
 
 /** Stores the record without its key, and answers it with. */
@@ -128,8 +120,7 @@ function giveKey(rows: SqliteRows, { entry, tenant, user_id, type, key }: Record
     type,
     key,
   );
-  if (holder !== undefined && isThere(holder, now))
-    throw new ConflictError(holder.id, `[record] the key of "${holder.id}" is taken: choose another, or change its holder`);
+  if (holder !== undefined && isThere(holder, now)) throw keyTaken(holder.id);
   if (holder !== undefined) remove(rows, holder.entry);
   rows.run("UPDATE {records} SET key = ? WHERE entry = ?", key, entry);
 }
