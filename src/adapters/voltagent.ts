@@ -1,0 +1,17 @@
+export type { Connection, ConnectionSettings } from "./voltagent/connection.ts";
+export { PostgreSQLMemoryAdapter, type PostgreSQLMemoryAdapterOptions } from "./voltagent/memory-adapter.ts";
+export type {
+  ConversationQueryOptions,
+  ConversationStepRecord,
+  CreateConversationInput,
+  GetConversationStepsOptions,
+  GetMessagesOptions,
+  SearchResult,
+  UiMessageLike,
+  VectorItem,
+  VectorSearchOptions,
+  VoltagentConversation,
+  WorkflowRunQuery,
+  WorkflowStateEntry,
+  WorkingMemoryParams,
+} from "./voltagent/shapes.ts";
