@@ -3,11 +3,13 @@ import type { Conversation } from "../domain/conversation.ts";
 import { BackendError } from "../domain/errors.ts";
 import type { MemoryStore, SettledItem } from "../domain/memory-store.ts";
 import type { Message } from "../domain/message.ts";
-import type { MessageReference, SessionStore, StoredMessage, StoreScope } from "../domain/session-store.ts";
+import type { ExportPosition, MessageReference, SessionStore, StoredMessage, StoreScope } from "../domain/session-store.ts";
 import type { VectorSelection } from "../domain/vector-store.ts";
 
 /** How far back messages without text are looked for that came right before one with text. */
 const textlessReach = 50;
+/** Messages of one write, when a conversation is given to another owner. */
+const copiedAtOnce = 1_000;
 
 /** Any memory that can give its messages by name. */
 export type ArchivableStore = MemoryStore & Pick<SessionStore, "getMessages">;
@@ -53,8 +55,40 @@ export function archivedStore(store: ArchivableStore, archive: ArchiveStore): Me
     return value;
   }
 
+  // A branch goes message by message, so that the worker meets its messages and copies them.
+  const { branchConversation: _branch, moveConversation, ...rest } = store;
+
+  /** Copies of a conversation under its new owner, then none under the old one. */
+  async function moveCopies(tenant: string, before: Conversation, after: Conversation, signal: AbortSignal | undefined): Promise<void> {
+    const scope = { tenant, userId: after.userId, resourceId: undefined };
+    let position: ExportPosition = { userId: after.userId, conversationId: after.id, seq: 0 };
+    for (;;) {
+      const rows = await store.exportMessages(scope, position, copiedAtOnce, signal);
+      const own = rows.filter(({ message }) => message.conversationId === after.id);
+      const references = own.map(({ message }) => ({ userId: message.userId, conversationId: after.id, messageId: message.id }));
+      const whole = references.length === 0 ? [] : await store.getMessages(scope, references, signal);
+      if (whole.length > 0)
+        await archive.write(
+          whole.map((one) => ({ ...one, tenant })),
+          signal,
+        );
+      const last = own.at(-1)?.message;
+      if (last === undefined || own.length < copiedAtOnce) break;
+      position = { userId: last.userId, conversationId: last.conversationId, seq: last.seq };
+    }
+    if (after.userId !== before.userId) await archive.remove({ tenant, userId: before.userId, conversationId: before.id }, signal);
+  }
+
   return {
-    ...store,
+    ...rest,
+    ...(moveConversation && {
+      async moveConversation(scope, id, to, signal) {
+        const before = await store.getConversation(scope, id, signal);
+        const after = before && (await moveConversation.call(store, scope, id, to, signal));
+        if (before !== undefined && after !== undefined) await moveCopies(scope.tenant, before, after, signal);
+        return after;
+      },
+    }),
     name: `${store.name} + archive in ${archive.name}`,
     async open(signal) {
       await Promise.all([store.open(signal), archive.open(signal)]);

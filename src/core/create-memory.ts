@@ -32,6 +32,7 @@ import { recall } from "./recall.ts";
 import { runs } from "./runs.ts";
 import { makeScope, narrowed } from "./scope.ts";
 import { exportMessages, importMessages } from "./transfer.ts";
+import { statsOf } from "./user-stats.ts";
 import { workingMemory } from "./working-memory.ts";
 
 /**
@@ -138,7 +139,7 @@ export function createMemory(options: MemoryOptions = {}): Memory {
       await core.open();
       const { embedder, store } = core;
       return {
-        ...(await store.stats(scope, call.signal)),
+        ...(await statsOf(store, scope, call.signal)),
         embedding: embedder === undefined ? undefined : { model: embedder.model, dimensions: embedder.dimensions },
         store: store.name,
       };

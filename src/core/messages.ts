@@ -35,17 +35,17 @@ export function messages(core: MemoryCore, scope: StoreScope): Messages {
 
   /** Whose history it is, and where; undefined when there is no place for any, or no such conversation. */
   async function historyOwner(conversationId: string, signal: AbortSignal | undefined) {
-    const { records } = core.store;
+    const records = await core.records.openToDelete();
     if (records === undefined) return undefined;
     const userId = scope.userId ?? (await core.store.getConversation(scope, conversationId, signal))?.userId;
     return userId === undefined ? undefined : { records, of: { tenant: scope.tenant, userId } };
   }
 
-  /** Keeps what the message was. The update itself never waits for a place that fails. */
+  /** Keeps what the message was, where there is a place for records. Where that fails, the update goes on without. */
   async function keep(before: Message, signal: AbortSignal | undefined): Promise<() => Promise<void>> {
-    const { records } = core.store;
-    if (records === undefined) return async () => {};
     try {
+      const records = await core.records.openToDelete();
+      if (records === undefined) return async () => {};
       const conversation = await core.store.getConversation(scope, before.conversationId, signal);
       return await keepVersion(records, scope.tenant, conversation?.resourceId ?? "default", before, signal);
     } catch (error) {
@@ -110,14 +110,17 @@ export function messages(core: MemoryCore, scope: StoreScope): Messages {
 
     get: (conversationId, messageId, options) => get(conversationId, messageId, options?.signal),
 
+    // Each keeps what the one before it made: they take turns.
     update: (conversationId, messageId, changes, options) =>
       core.finished(
-        inTurn(core, [scope.tenant, conversationId, messageId], () => update(conversationId, messageId, changes, options?.signal)),
+        core.writers.run([JSON.stringify(["message", scope.tenant, conversationId, messageId])], () =>
+          update(conversationId, messageId, changes, options?.signal),
+        ),
       ),
 
     async history(conversationId, messageId, options) {
       const { userId } = await get(conversationId, messageId, options?.signal);
-      const { records } = core.store;
+      const records = await core.records.openToDelete();
       const of = { tenant: scope.tenant, userId, conversationId, messageIds: [messageId] };
       return records === undefined ? [] : readVersions(records, of, options?.signal);
     },
@@ -127,22 +130,6 @@ export function messages(core: MemoryCore, scope: StoreScope): Messages {
     clear: (conversationId, options) => remove(conversationId, undefined, options?.signal),
   };
 }
-
-/** Updates of one message take turns: each keeps what the one before it made. */
-async function inTurn<Value>(core: MemoryCore, path: readonly string[], work: () => Promise<Value>): Promise<Value> {
-  const key = JSON.stringify(path);
-  const queues = turns.get(core) ?? new Map<string, Promise<unknown>>();
-  turns.set(core, queues);
-  const turn = (queues.get(key) ?? Promise.resolve()).then(work, work);
-  queues.set(key, turn);
-  try {
-    return await turn;
-  } finally {
-    if (queues.get(key) === turn) queues.delete(key);
-  }
-}
-
-const turns = new WeakMap<MemoryCore, Map<string, Promise<unknown>>>();
 
 /** Only our own errors are known to hold no secrets. */
 const reasonOf = (error: unknown) => (MemoryError.isInstance(error) ? error.message : "the store of records failed");

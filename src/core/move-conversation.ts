@@ -20,7 +20,35 @@ export async function moveConversation(
     );
   // Messages on their way to it arrive before it goes.
   await core.queue.drain();
+  const before = await store.getConversation(scope, id, signal);
   const moved = await store.moveConversation(scope, id, to, signal);
+  if (before !== undefined && moved !== undefined) await moveRecords(core, scope.tenant, before, moved, signal);
   core.worker.wake();
   return moved;
+}
+
+const recordsAtOnce = 1_000;
+
+/** Records that did not come along with their conversation: they are kept elsewhere, or by a store that moves only messages. */
+async function moveRecords(
+  core: MemoryCore,
+  tenant: string,
+  before: Conversation,
+  { userId, resourceId }: Conversation,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const records = await core.records.openToDelete();
+  if (records === undefined || (userId === before.userId && resourceId === before.resourceId)) return;
+  const scope = { tenant, userId: before.userId, resourceId: before.resourceId };
+  const query = { conversationId: before.id, orderBy: "createdAt", direction: "asc", limit: recordsAtOnce, offset: 0 } as const;
+  for (;;) {
+    // What is moved is not found again: each round begins anew.
+    const { items } = await records.list(scope, { ...query, cursor: undefined }, signal);
+    if (items.length === 0) return;
+    const operations = items.flatMap(({ version: _version, updatedAt: _updatedAt, ...record }) => [
+      { delete: { tenant, userId: record.userId, type: record.type, id: record.id } },
+      { put: { ...record, userId, resourceId } },
+    ]);
+    await records.write(operations, signal);
+  }
 }

@@ -11,7 +11,7 @@ import type { SqlTransaction, SqlValue } from "./sql-client.ts";
  */
 
 /** Removals name at most so many messages each. */
-const removalSize = 1_000;
+export const removalSize = 1_000;
 
 export async function deleteConversation(database: Database, scope: StoreScope, id: string, signal?: AbortSignal): Promise<boolean> {
   const { table } = database.names;
@@ -142,7 +142,7 @@ async function deleteLedgerRows(
 }
 
 /** Vectors of every space, current or not: deleted is gone. */
-async function vectorTables(database: Database, transaction: SqlTransaction): Promise<string[]> {
+export async function vectorTables(database: Database, transaction: SqlTransaction): Promise<string[]> {
   const { rows } = await transaction.query<{ id: number }>({ text: `SELECT id FROM ${database.names.table.spaces}` });
   return rows.map((row) => database.names.vectors(row.id));
 }

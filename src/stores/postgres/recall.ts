@@ -58,7 +58,7 @@ export async function recall(
   return run(database, query, "exact", known.rows, signal, withExchanges);
 }
 
-function usesIndex(database: Database, large: LargeScopes, query: RecallQuery, known: ScopeCount): boolean {
+export function usesIndex(database: Database, large: LargeScopes, query: RecallQuery, known: ScopeCount): boolean {
   if (known.rows <= exactScopeRows) return false;
   if (query.vector === undefined) return true;
   if (known.share < leastIndexShare) return false;
@@ -66,7 +66,7 @@ function usesIndex(database: Database, large: LargeScopes, query: RecallQuery, k
   return database.space?.hasIndex === true;
 }
 
-interface ScopeCount {
+export interface ScopeCount {
   /** Counted up to a bound. */
   readonly rows: number;
   /** Of all rows of the table. */
@@ -95,19 +95,28 @@ export class LargeScopes {
   }
 }
 
-function scopeKey(query: RecallQuery): string {
+export function scopeKey(query: RecallQuery): string {
   const { scope, conversationId, kinds, roles, since, until, filter } = query;
   return JSON.stringify([scope.tenant, scope.userId, scope.resourceId, conversationId, kinds, roles, since, until, filter]);
 }
 
 async function countScope(database: Database, query: RecallQuery, signal: AbortSignal | undefined): Promise<ScopeCount> {
   const parameters = new Parameters<SqlValue>();
-  const { search } = database.names.table;
-  const text = `SELECT (SELECT count(*) FROM (SELECT 1 FROM ${search} s WHERE ${scopeConditions(query, parameters).join(" AND ")} LIMIT ${mostCountedRows}) x) AS rows,
-    (SELECT GREATEST(reltuples, 0)::float8 FROM pg_class WHERE oid = ${parameters.add(search, "text")}::regclass) AS total`;
+  const text = countScopeSql(database, query, parameters);
   const { rows } = await database.client.query<{ rows: number; total: number }>({ text, values: parameters.values, signal });
-  const { rows: count = 0, total = 0 } = rows[0] ?? {};
-  return { rows: count, share: count >= mostCountedRows ? 1 : count / Math.max(count, total) };
+  return shareOf(rows[0]);
+}
+
+/** SQL: the rows of a scope, counted up to a bound, and about how many the table has. */
+export function countScopeSql(database: Database, query: RecallQuery, parameters: Parameters<SqlValue>): string {
+  const { search } = database.names.table;
+  return `SELECT (SELECT count(*) FROM (SELECT 1 FROM ${search} s WHERE ${scopeConditions(query, parameters).join(" AND ")} LIMIT ${mostCountedRows}) x) AS rows,
+    (SELECT GREATEST(reltuples, 0)::float8 FROM pg_class WHERE oid = ${parameters.add(search, "text")}::regclass) AS total`;
+}
+
+export function shareOf(counted: { readonly rows: number | null; readonly total: number | null } | undefined): ScopeCount {
+  const count = counted?.rows ?? 0;
+  return { rows: count, share: count >= mostCountedRows ? 1 : count / Math.max(count, counted?.total ?? 0) };
 }
 
 async function run(

@@ -5,7 +5,9 @@ import type { MemoryStore } from "../../domain/memory-store.ts";
 import type { SessionStore, StoreScope } from "../../domain/session-store.ts";
 import { once } from "../../internal/once.ts";
 import { append } from "../postgres/append.ts";
+import { branchConversation, moveConversation } from "../postgres/conversation-copies.ts";
 import { listConversations } from "../postgres/conversation-lists.ts";
+import { findConversations } from "../postgres/conversation-search.ts";
 import { countConversations, createConversation, getConversation, updateConversation } from "../postgres/conversations.ts";
 import { type Database, knownLanguage, RecentKeys } from "../postgres/database.ts";
 import { embeddedClient } from "../postgres/embedded/embedded-client.ts";
@@ -138,6 +140,12 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
       say("delete conversation", async () => deleteConversation(await of(rows(scope)), scope, id, signal)),
     listConversations: (scope, query, signal) =>
       say("list conversations", async () => listConversations(await of(rows(scope)), scope, query, signal)),
+    findConversations: (scope, query, signal) =>
+      say("search conversations", async () => findConversations(await of(rows(scope)), large, scope, query, signal)),
+    moveConversation: (scope, id, to, signal) =>
+      say("move conversation", async () => moveConversation(await of(rows(scope)), scope, id, to, signal)),
+    branchConversation: (scope, id, branch, signal) =>
+      say("branch conversation", async () => branchConversation(await of(rows(scope)), scope, id, branch, signal)),
     countConversations: (scope, signal) => say("count conversations", async () => countConversations(await of(rows(scope)), scope, signal)),
 
     listMessages: (scope, conversationId, query, signal) =>

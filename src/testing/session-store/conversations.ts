@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import type { NewConversation } from "../../domain/session-store.ts";
-import { contents, day, everything, type Fixture, message, promise, referenceTo, type StorePromise } from "./fixture.ts";
+import { contents, conversationPages, day, everything, type Fixture, message, promise, referenceTo, type StorePromise } from "./fixture.ts";
 
 const newConversation = (fixture: Fixture, id: string, changes: Partial<NewConversation> = {}): NewConversation => ({
   tenant: fixture.tenant,
@@ -114,6 +114,112 @@ export const conversations: readonly StorePromise[] = [
     expect(after?.updatedAt.getTime()).toBeGreaterThanOrEqual(made.updatedAt.getTime());
     await fixture.eventually(async () => expect(await fixture.store.getConversation(fixture.scope(), "c")).toEqual(after));
     expect(await fixture.store.updateConversation(fixture.scope(), "unknown", { title: "x" })).toBeUndefined();
+  }),
+
+  promise("a pin and an archive keep their time, and leave updatedAt as it is", async (fixture) => {
+    const { store } = fixture;
+    const made = await store.createConversation(newConversation(fixture, "c", { title: "T" }));
+    expect(made).toMatchObject({ pinnedAt: undefined, archivedAt: undefined });
+    const pinned = await store.updateConversation(fixture.scope(), "c", { pinned: true });
+    expect(pinned).toMatchObject({ pinnedAt: expect.any(Date), archivedAt: undefined, updatedAt: made.updatedAt, title: "T" });
+    const both = await store.updateConversation(fixture.scope(), "c", { pinned: true, archived: true });
+    expect(both).toMatchObject({ pinnedAt: pinned?.pinnedAt, archivedAt: expect.any(Date), updatedAt: made.updatedAt });
+    const renamed = await store.updateConversation(fixture.scope(), "c", { title: "U" });
+    expect(renamed).toMatchObject({ title: "U", pinnedAt: both?.pinnedAt, archivedAt: both?.archivedAt });
+    await fixture.add("c", [message("a", "x")]);
+    await fixture.eventually(async () => {
+      const now = await store.getConversation(fixture.scope(), "c");
+      expect(now).toMatchObject({ pinnedAt: both?.pinnedAt, archivedAt: both?.archivedAt });
+    });
+    const neither = await store.updateConversation(fixture.scope(), "c", { pinned: false, archived: false });
+    expect(neither).toMatchObject({ pinnedAt: undefined, archivedAt: undefined });
+    await fixture.eventually(async () => expect(await store.getConversation(fixture.scope(), "c")).toEqual(neither));
+  }),
+
+  promise("a list holds pinned or archived conversations, or the others, or all", async (fixture) => {
+    for (const [index, id] of ["a", "b", "c", "d", "e"].entries())
+      await fixture.add(id, [message("m", "x", { createdAt: day(index + 1) })]);
+    for (const id of ["a", "b"]) await fixture.store.updateConversation(fixture.scope(), id, { pinned: true });
+    for (const id of ["b", "c"]) await fixture.store.updateConversation(fixture.scope(), id, { archived: true });
+    await fixture.eventually(async () => {
+      expect(await fixture.conversations()).toEqual(["a", "b", "c", "d", "e"]);
+      expect(await fixture.conversations({ pinned: true })).toEqual(["a", "b"]);
+      expect(await fixture.conversations({ archived: true, direction: "desc" })).toEqual(["c", "b"]);
+      expect(await fixture.conversations({ archived: false, orderBy: "updatedAt" })).toEqual(["a", "d", "e"]);
+      expect(await fixture.conversations({ archived: false, pinned: false })).toEqual(["d", "e"]);
+      expect(await fixture.conversations({ archived: false, pinned: true })).toEqual(["a"]);
+      expect(await conversationPages(fixture, { archived: false, limit: 1 })).toEqual([["a"], ["d"], ["e"]]);
+      expect(await fixture.conversations({ archived: false, offset: 1, limit: 1 })).toEqual(["d"]);
+    });
+  }),
+
+  promise("a title changes only while it is the one that is expected", async (fixture) => {
+    const { store } = fixture;
+    const made = await store.createConversation(newConversation(fixture, "c", { title: "old" }));
+    expect(await store.updateConversation(fixture.scope(), "c", { title: "new", ifTitle: "other" })).toEqual(made);
+    expect(await store.updateConversation(fixture.scope(), "c", { title: "new", ifTitle: "old" })).toMatchObject({ title: "new" });
+    expect(await store.updateConversation(fixture.scope(), "c", { title: "x", ifTitle: "" })).toMatchObject({ title: "new" });
+    expect(await store.updateConversation(fixture.scope(), "unknown", { title: "x", ifTitle: "" })).toBeUndefined();
+  }),
+
+  promise("a list tells how many messages each conversation has, and its newest", async (fixture) => {
+    const { store } = fixture;
+    await store.createConversation(newConversation(fixture, "empty"));
+    await fixture.add("c", [message("a", "1"), message("b", "2", { createdAt: day(1) })]);
+    const [last] = await fixture.add("d", [message("a", "3", { name: "Ann", metadataJson: '{"k":1}' })]);
+    const told = async () => {
+      const query = { ...listing, orderBy: "title", include: ["messageCount", "lastMessage"] } as const;
+      const { items } = await store.listConversations(fixture.scope(), query);
+      const ids = items.map(({ id }) => id);
+      const asked = store.describeConversations?.(fixture.scope(), ids, query.include) ?? items;
+      return new Map((await asked).map((one, index) => [ids[index], one]));
+    };
+    await fixture.eventually(async () => {
+      const found = await told();
+      // A store without either is read by the core, message by message.
+      if (store.describeConversations === undefined && !("messageCount" in (found.get("c") ?? {}))) return;
+      expect(found.get("empty")).toMatchObject({ messageCount: 0 });
+      expect(found.get("empty")?.lastMessage).toBeUndefined();
+      expect(found.get("c")).toMatchObject({ messageCount: 2, lastMessage: { id: "b", content: "2" } });
+      expect(found.get("d")).toMatchObject({ messageCount: 1 });
+      expect(found.get("d")?.lastMessage).toEqual(last);
+    });
+    await store.deleteMessages(fixture.scope(), "c", ["b"]);
+    await fixture.eventually(async () => {
+      const found = await told();
+      if (store.describeConversations === undefined && !("messageCount" in (found.get("c") ?? {}))) return;
+      expect(found.get("c")).toMatchObject({ messageCount: 1, lastMessage: { id: "a" } });
+    });
+  }),
+
+  promise("a conversation that is moved is its new owner's alone, with all its messages", async (fixture) => {
+    const { store } = fixture;
+    // Without it the core says that it is not offered.
+    if (store.moveConversation === undefined) return;
+    const everybody = { tenant: fixture.tenant, userId: undefined, resourceId: undefined };
+    await fixture.add("c", [message("a", "walrus"), message("b", "penguin", { importance: 0.5 })]);
+    await fixture.add("other", [message("a", "walrus")]);
+    const before = await store.getConversation(everybody, "c");
+    const moved = await store.moveConversation(everybody, "c", { userId: "ann", resourceId: "bot" });
+    expect(moved).toEqual({ ...before, userId: "ann", resourceId: "bot" });
+    expect(await store.moveConversation(everybody, "unknown", { userId: "ann" })).toBeUndefined();
+    expect(await store.moveConversation(fixture.scope(), "c", { resourceId: "x" })).toBeUndefined();
+    expect(await store.getConversation(fixture.scope(), "c")).toBeUndefined();
+    expect(await store.listMessages(fixture.scope(), "c", everything)).toBeUndefined();
+    expect(await fixture.conversations()).toEqual(["other"]);
+    const ann = fixture.scope("ann", "bot");
+    expect(contents((await fixture.list("c", {}, ann)).items)).toEqual(["walrus", "penguin"]);
+    expect(await store.getMessages(ann, [{ userId: "ann", conversationId: "c", messageId: "b" }])).toMatchObject([
+      { resourceId: "bot", importance: 0.5, message: { userId: "ann" } },
+    ]);
+    expect(await store.stats(fixture.scope("ann"))).toMatchObject({ conversations: 1, messages: 2 });
+    await fixture.add("c", [message("d", "x"), message("a", "walrus again")], { userId: "ann" });
+    expect(contents((await fixture.list("c", {}, ann)).items)).toEqual(["walrus again", "penguin", "x"]);
+    if (fixture.canSearch) {
+      expect(new Set((await fixture.search("penguin", { scope: ann })).map(({ userId }) => userId))).toEqual(new Set(["ann"]));
+      expect(await fixture.search("penguin")).toEqual([]);
+    }
+    expect(await store.erase(fixture.scope("ann"), { compact: false })).toEqual({ conversations: 1, messages: 3 });
   }),
 
   promise("what is not there is undefined, false or nothing", async (fixture) => {
