@@ -35,7 +35,8 @@ const steps: Readonly<Record<MigrationPhase, (context: ImportContext, options: I
     const database = await databaseWithin(context.transaction, options);
     const [place = 0] = state.position;
     const batch = await importMessages(context, database, Number(place));
-    if (!batch.isWhole) return { ...state, position: [], total: state.done + (await queueMessages(context)) };
+    const isShort = batch.count === 0 && state.done < state.total;
+    if (isShort || !batch.isWhole) return { ...state, position: [], total: state.done + (await queueMessages(context)) };
     if (batch.count === 0) return begun(state, "runs");
     const messages = state.messages + batch.count;
     return { ...state, position: [batch.last], done: state.done + batch.count, messages };

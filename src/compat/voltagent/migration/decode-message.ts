@@ -24,7 +24,8 @@ export function decodeMessage(row: OldMessage): MessageInputObject {
     role: row.role === "" ? "unknown" : row.role,
     parts: decodeParts(row),
     metadata: decodeMetadata(row.metadata),
-    createdAt: row.createdAt,
+    // PostgreSQL has times that JavaScript has not, infinity among them.
+    createdAt: Number.isNaN(new Date(row.createdAt).getTime()) ? undefined : row.createdAt,
   };
 }
 

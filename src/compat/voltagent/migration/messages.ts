@@ -1,6 +1,6 @@
 import { normalizeMessages } from "../../../core/messages/normalize-message.ts";
-import type { MessageInputObject } from "../../../domain/message.ts";
-import type { AppendRequest } from "../../../domain/session-store.ts";
+import { BackendError } from "../../../domain/errors.ts";
+import type { AppendRequest, NewMessage } from "../../../domain/session-store.ts";
 import { type ConversationAppend, plainAppend } from "../../../stores/postgres/append-statements.ts";
 import { type Database, epochMs } from "../../../stores/postgres/database.ts";
 import { columnsOf, type ImportContext, messageIdSql } from "./conversations.ts";
@@ -8,8 +8,8 @@ import { decodeMessage, type OldMessage } from "./decode-message.ts";
 import { migrationTables, movedTable } from "./state.ts";
 
 /** What one statement stores at most: it bounds the memory of this process. */
-const mostMessages = 2_000;
-const mostBytes = 8_000_000;
+const mostMessages = 500;
+const mostBytes = 2_000_000;
 
 interface QueuedRow extends OldMessage {
   readonly place: number;
@@ -76,19 +76,13 @@ async function readRows(context: ImportContext, after: number, last: number): Pr
 
 /** Rows of one conversation stand together. */
 function toAppends(tenant: string, rows: readonly QueuedRow[]): ConversationAppend[] {
-  const groups = new Map<string, { readonly first: QueuedRow; readonly inputs: MessageInputObject[] }>();
-  for (const row of rows) {
-    const group = groups.get(row.conversationId) ?? { first: row, inputs: [] };
-    groups.set(row.conversationId, group);
-    group.inputs.push(decodeMessage(row.id === "" ? { ...row, id: `migrated-${row.place}` } : row));
-  }
-  const now = new Date();
-  return [...groups.values()].map(({ first, inputs }, index) => {
-    const messages = normalizeMessages(inputs, now);
+  const groups = Map.groupBy(rows, ({ conversationId }) => conversationId);
+  return [...groups.entries()].map(([conversationId, own], index) => {
+    const messages = own.map(toMessage);
     const request: AppendRequest = {
       tenant,
-      userId: first.userId,
-      conversationId: first.conversationId,
+      userId: own[0]?.userId ?? "default",
+      conversationId,
       requiredResourceId: undefined,
       createConversation: false,
       create: { resourceId: "default", title: "", metadataJson: "{}", language: undefined },
@@ -96,6 +90,20 @@ function toAppends(tenant: string, rows: readonly QueuedRow[]): ConversationAppe
     };
     return { first: request, requests: [{ index, positions: messages.map((_, position) => position) }], messages };
   });
+}
+
+function toMessage(row: QueuedRow): NewMessage {
+  try {
+    const [message] = normalizeMessages(decodeMessage(row.id === "" ? { ...row, id: `migrated-${row.place}` } : row), new Date());
+    return message as NewMessage;
+  } catch (error) {
+    throw new BackendError(
+      "voltagent",
+      "migrate",
+      `the message "${row.id}" of the conversation "${row.conversationId}" cannot be brought over: change it in the table of messages that is called …_backup now, then start again`,
+      { cause: error },
+    );
+  }
 }
 
 const ids = (conversations: readonly ConversationAppend[]) => conversations.map(({ first }) => first.conversationId);
