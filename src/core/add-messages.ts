@@ -5,8 +5,9 @@ import type { AppendRequest, NewMessage, StoreScope } from "../domain/session-st
 import { abortable } from "../internal/abort.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { normalizeMessages, validateId } from "./messages/normalize-message.ts";
+import { pruneMessages } from "./prune-messages.ts";
 import { ownerOf } from "./scope.ts";
-import { encodeMetadata, parseText } from "./validate.ts";
+import { encodeMetadata, parseCount, parseText } from "./validate.ts";
 
 /** Appends a caller's messages to a conversation of a scope. */
 export async function addMessages(
@@ -20,6 +21,7 @@ export async function addMessages(
   const resourceId = scope.resourceId ?? options.resourceId ?? "default";
   validateId("resourceId", resourceId);
   const userId = ownerOf(scope, options.userId) ?? (await ownerOfConversation(core, scope, conversationId, options.signal));
+  const keepNewest = options.keepNewest === undefined ? undefined : parseCount("keepNewest", options.keepNewest, 1, 1, 1_000_000);
   const request = {
     tenant: scope.tenant,
     userId,
@@ -32,8 +34,11 @@ export async function addMessages(
       metadataJson: encodeMetadata("conversation.metadata", options.conversation?.metadata),
       language: options.conversation?.language,
     },
+    keepNewest: core.store.prunes === true ? keepNewest : undefined,
   };
   const stored = await appendMessages(core, request, input, options.signal);
+  if (stored !== undefined && keepNewest !== undefined && request.keepNewest === undefined)
+    await pruneMessages(core, { tenant: scope.tenant, userId, conversationId }, keepNewest, options.signal);
   if (stored !== undefined) core.titles.noteStored({ tenant: scope.tenant, userId, conversationId }, stored);
   if (stored === undefined) {
     throw new NotFoundError(

@@ -65,7 +65,7 @@ function takeBatch(waiting: readonly Waiting[]): { batch: Waiting[]; rest: Waiti
   for (const entry of waiting) {
     const { request } = entry;
     const conversation = JSON.stringify([request.tenant, request.userId, request.conversationId]);
-    const rule = JSON.stringify([request.requiredResourceId, request.createConversation]);
+    const rule = JSON.stringify([request.requiredResourceId, request.createConversation, request.keepNewest]);
     const keys = request.messages.map((message) => `${conversation}${message.id}`);
     const fits = batch.length === 0 || size + request.messages.length <= mostMessages;
     const sameRule = (rules.get(conversation) ?? rule) === rule;

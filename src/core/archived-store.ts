@@ -90,6 +90,8 @@ export function archivedStore(store: ArchivableStore, archive: ArchiveStore): Me
       },
     }),
     name: `${store.name} + archive in ${archive.name}`,
+    // What is pruned must leave the archive too: the core deletes it.
+    prunes: false,
     async open(signal) {
       await Promise.all([store.open(signal), archive.open(signal)]);
     },

@@ -34,6 +34,11 @@ export interface AddMessagesOptions extends CallOptions {
   readonly resourceId?: string | undefined;
   /** `false` makes an unknown conversation a `NotFoundError`. @default true */
   readonly createConversation?: boolean | undefined;
+  /**
+   * So many messages the conversation keeps: older ones are deleted for good in the step that stores the new ones (on stores
+   * other than Postgres right after). A tool exchange that would be cut is kept whole. 1 to 1,000,000. @default all
+   */
+  readonly keepNewest?: number | undefined;
   /** For a conversation this call creates. */
   readonly conversation?: { readonly title?: string; readonly metadata?: Metadata; readonly language?: string } | undefined;
 }

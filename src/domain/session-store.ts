@@ -88,6 +88,8 @@ export interface SessionStore {
    */
   readonly records?: RecordStore;
 
+  /** Whether {@link append} knows `keepNewest`. Absent: the core deletes right after. */
+  readonly prunes?: boolean;
   /** Count and newest message of each of these conversations, in their order. Absent: the core reads their messages. */
   describeConversations?(
     scope: StoreScope,
@@ -193,6 +195,11 @@ export interface AppendRequest {
   };
   /** Not empty, ids distinct. */
   readonly messages: readonly NewMessage[];
+  /**
+   * So many messages the conversation keeps: {@link SessionStore.append} deletes older ones in the same atomic step, with all
+   * that was derived, and widens what it keeps to whole tool exchanges. Only given to a store that {@link SessionStore.prunes}.
+   */
+  readonly keepNewest?: number | undefined;
 }
 
 /** A normalised message, ready to store. */

@@ -3,7 +3,8 @@ import { decodeParts } from "../../domain/parts-codec.ts";
 import type { AppendRequest, NewMessage } from "../../domain/session-store.ts";
 import { type ConversationAppend, fullAppend, plainAppend } from "./append-statements.ts";
 import type { Database } from "./database.ts";
-import { SqlError } from "./sql-client.ts";
+import { prune } from "./prune.ts";
+import { SqlError, type SqlStatement } from "./sql-client.ts";
 
 /** Beyond this many messages a batch is a bulk load, and usually of new conversations. */
 const mostPlainMessages = 256;
@@ -14,6 +15,8 @@ const mostPlainMessages = 256;
  *
  * New messages of conversations this process has met go by a plain statement that only inserts; it fails as a whole
  * when an id is there already, and the full statement, which can update, takes over.
+ *
+ * Requests that name `keepNewest` take a transaction, in which what is too old is deleted.
  */
 export async function append(
   database: Database,
@@ -21,17 +24,68 @@ export async function append(
   signal?: AbortSignal,
 ): Promise<(Message[] | undefined)[]> {
   const conversations = groupByConversation(requests);
+  const isPruning = conversations.some(({ first }) => first.keepNewest !== undefined);
+  const outcome = await (isPruning ? appendAndPrune(database, conversations, signal) : appendAll(database, conversations, signal));
+  for (const conversation of outcome.keys()) for (const key of keysOf(conversation)) database.written.add(key);
+  return collect(requests, conversations, outcome);
+}
+
+async function appendAll(database: Database, conversations: readonly ConversationAppend[], signal: AbortSignal | undefined) {
   const outcome = (isPlain(database, conversations) && (await appendPlain(database, conversations, signal))) || new Map();
-  // Twice: a conversation that another transaction was just creating is invisible to the first statement's snapshot.
+  return appendMissed(conversations, outcome, (missed) => appendFully(database, missed, signal));
+}
+
+/** Twice: a conversation that another transaction was just creating is invisible to the first statement's snapshot. */
+async function appendMissed(
+  conversations: readonly ConversationAppend[],
+  outcome: Outcome,
+  run: (missed: readonly ConversationAppend[]) => Promise<Outcome>,
+): Promise<Outcome> {
   for (let attempt = 0; attempt < 2; attempt++) {
     const missed = conversations.filter(
       (conversation) => !outcome.has(conversation) && (attempt === 0 || conversation.first.createConversation),
     );
     if (missed.length === 0) break;
-    for (const [conversation, rows] of await appendFully(database, missed, signal)) outcome.set(conversation, rows);
+    for (const [conversation, rows] of await run(missed)) outcome.set(conversation, rows);
   }
-  for (const conversation of outcome.keys()) for (const key of keysOf(conversation)) database.written.add(key);
-  return collect(requests, conversations, outcome);
+  return outcome;
+}
+
+/** A statement that fails ends its transaction: the next try is one of its own. */
+async function appendAndPrune(
+  database: Database,
+  conversations: readonly ConversationAppend[],
+  signal: AbortSignal | undefined,
+): Promise<Outcome> {
+  let plainly = isPlain(database, conversations);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await database.client.transaction(
+        async (transaction) => {
+          const run = async (statement: SqlStatement, some: readonly ConversationAppend[]) =>
+            byConversation(some, (await transaction.query<PlacedRow>(statement)).rows);
+          const first = plainly ? await run(plainAppend(database, conversations), conversations) : new Map();
+          const outcome = await appendMissed(conversations, first, (missed) => run(fullAppend(database, missed), missed));
+          await prune(database, transaction, keptOf(outcome));
+          return outcome;
+        },
+        { signal },
+      );
+    } catch (error) {
+      const isOutrun = error instanceof SqlError && (error.sqlState === uniqueViolation || error.sqlState === divisionByZero);
+      if (!isOutrun || attempt === 3) throw error;
+      plainly = false;
+    }
+  }
+}
+
+/** Conversations that may hold too much: the places given out so far are at least as many as the messages. */
+function keptOf(outcome: Outcome) {
+  return [...outcome].flatMap(([{ first }, rows]) => {
+    const { tenant, userId, conversationId, keepNewest } = first;
+    const isLong = keepNewest !== undefined && rows.some(({ seq }) => seq > keepNewest);
+    return isLong ? [{ tenant, userId, conversationId, keepNewest }] : [];
+  });
 }
 
 function isPlain(database: Database, conversations: readonly ConversationAppend[]): boolean {
@@ -101,6 +155,7 @@ function groupByConversation(requests: readonly AppendRequest[]): ConversationAp
       request.conversationId,
       request.requiredResourceId,
       request.createConversation,
+      request.keepNewest,
     ]);
     const group = groups.get(key) ?? { first: request, requests: [], messages: [], places: new Map<string, number>() };
     groups.set(key, group);

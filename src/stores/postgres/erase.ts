@@ -98,7 +98,7 @@ ON CONFLICT (tenant, user_id, entry) DO UPDATE SET needs_context = true, availab
 }
 
 /** Deletes the messages that match, and all that was derived from them; returns how many there were. */
-async function deleteRows(
+export async function deleteRows(
   database: Database,
   transaction: SqlTransaction,
   condition: string,

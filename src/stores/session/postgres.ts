@@ -123,6 +123,7 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
     health: (signal) => health(client, database, signal),
     stats: (scope, signal) => say("stats", async () => storeStats(await of(rows(scope)), scope, signal)),
 
+    prunes: true,
     append: (requests, signal) =>
       say("append", async () => {
         const [first] = requests;
