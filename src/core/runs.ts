@@ -18,6 +18,14 @@ const deletedAtOnce = 500;
 
 const byPlace = { orderBy: "position", cursor: undefined, offset: 0 } as const satisfies Partial<RecordQuery>;
 
+let lastMoment = 0;
+
+/** Now, in milliseconds, and later than any moment before: batches of one millisecond keep their order. */
+function nextMoment(): number {
+  lastMoment = Math.max(Date.now(), lastMoment + 0.001);
+  return lastMoment;
+}
+
 /** `runs` of a handle. */
 export function runs(core: MemoryCore, scope: StoreScope): Runs {
   /** By id alone where no user is known: then the one that started last. */
@@ -55,7 +63,7 @@ export function runs(core: MemoryCore, scope: StoreScope): Runs {
     const within = whose(id, options);
     const records = await core.records.open();
     const run = await find(records, within, id, options.signal);
-    const now = Date.now();
+    const now = nextMoment();
     const indexes = await indexesOf(records, run, steps, options.signal);
     const parts = [
       ...steps.map((step, place) => newStep(run, step, indexes[place] as number, [now, place])),

@@ -63,7 +63,7 @@ export function changedRun(stored: StoredRecord, changes: RunChanges): NewRecord
   const { startedAt, ...changed } = checkedChanges(changes);
   return {
     ...record,
-    data: withFilterFields({ ...runData(stored), ...changed }),
+    data: withFilterFields({ ...withoutFilterFields(stored), ...changed }),
     ...(startedAt === undefined ? {} : { position: startedAt.getTime(), createdAt: startedAt }),
   };
 }
@@ -107,6 +107,11 @@ const filterField = (field: string) => `metadata.${field}`;
 function withFilterFields(data: RunData): Metadata {
   const scalars = Object.entries(data.metadata).filter(([, value]) => typeof value !== "object" || value === null);
   return { ...data, ...Object.fromEntries(scalars.map(([field, value]) => [filterField(field), value])) };
+}
+
+function withoutFilterFields(stored: StoredRecord): RunData {
+  const own = Object.entries(runData(stored)).filter(([field]) => !field.startsWith(filterField("")));
+  return Object.fromEntries(own) as unknown as RunData;
 }
 
 function runData(stored: StoredRecord): RunData {

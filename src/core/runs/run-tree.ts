@@ -72,7 +72,7 @@ function partOf(
     input: jsonValue(`${field}.input`, input.input),
     output: jsonValue(`${field}.output`, input.output),
     metadata: checkedMetadata(input.metadata) ?? {},
-    startedAt: checkedDate(`${field}.startedAt`, input.startedAt)?.getTime() ?? recorded[0],
+    startedAt: checkedDate(`${field}.startedAt`, input.startedAt)?.getTime() ?? Math.floor(recorded[0]),
     endedAt: checkedDate(`${field}.endedAt`, input.endedAt)?.getTime(),
     recorded,
   };

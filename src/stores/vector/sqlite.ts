@@ -349,6 +349,8 @@ function remove(database: SqliteDatabaseLike, names: Names, { tenant, userId, co
   if (conversationId !== undefined) chosen.add("m.conversation_id = ?", conversationId);
   if (messageIds !== undefined) chosen.add("m.message_id IN (SELECT value FROM json_each(?))", JSON.stringify(messageIds));
   const rows = database.prepare(`SELECT m.id FROM ${names.rows} m WHERE ${chosen.sql}`).all(...chosen.values) as { id: number }[];
+  // The table of vectors is not there before there is an embedding space.
+  if (rows.length === 0) return;
   const removeVector = database.prepare(`DELETE FROM ${names.vectors} WHERE id = ?`);
   const removeRow = database.prepare(`DELETE FROM ${names.rows} WHERE id = ?`);
   for (const { id } of rows) {
