@@ -2,10 +2,11 @@ import { type Database, RecentKeys } from "../../../stores/postgres/database.ts"
 import type { Installation } from "../../../stores/postgres/migrate.ts";
 import { type Names, quoteIdentifier } from "../../../stores/postgres/names.ts";
 import { currentSpace } from "../../../stores/postgres/spaces.ts";
-import type { SqlClient, SqlTransaction } from "../../../stores/postgres/sql-client.ts";
+import type { SqlTransaction } from "../../../stores/postgres/sql-client.ts";
 import { type ImportContext, importConversations, queueMessages } from "./conversations.ts";
 import { importMessages } from "./messages.ts";
-import { importRuns } from "./runs.ts";
+import { clientWithin } from "./records.ts";
+import { countRunRows, importRuns } from "./runs.ts";
 import { type MigrationPhase, type MigrationState, migrationTables, writeState } from "./state.ts";
 import { importWorkingMemory } from "./working-memory.ts";
 
@@ -37,7 +38,7 @@ const steps: Readonly<Record<MigrationPhase, (context: ImportContext, options: I
     const batch = await importMessages(context, database, Number(place));
     const isShort = batch.count === 0 && state.done < state.total;
     if (isShort || !batch.isWhole) return { ...state, position: [], total: state.done + (await queueMessages(context)) };
-    if (batch.count === 0) return begun(state, "runs");
+    if (batch.count === 0) return { ...begun(state, "runs"), total: await countRunRows(context) };
     const messages = state.messages + batch.count;
     return { ...state, position: [batch.last], done: state.done + batch.count, messages };
   },
@@ -46,8 +47,7 @@ const steps: Readonly<Record<MigrationPhase, (context: ImportContext, options: I
     const { state } = context;
     const batch = await importRuns(context, recordsLanguage(options));
     if (batch.position === undefined) return begun(state, "workingMemory");
-    const done = state.done + batch.count;
-    return { ...state, position: batch.position, done, total: Math.max(done, state.total), runs: state.runs + batch.count };
+    return { ...state, position: batch.position, done: state.done + batch.count, runs: state.runs + batch.runs };
   },
 
   async workingMemory(context, options) {
@@ -90,15 +90,4 @@ async function databaseWithin(transaction: SqlTransaction, { names, language, in
   };
   database.space = await currentSpace(database);
   return database;
-}
-
-/** What wants a client gets the transaction that is open. */
-export function clientWithin(transaction: SqlTransaction): SqlClient {
-  return {
-    engine: "server",
-    query: (statement) => transaction.query(statement),
-    execute: (sql) => transaction.execute(sql),
-    transaction: (work) => work(transaction),
-    close: async () => {},
-  };
 }
