@@ -15,3 +15,8 @@ export type {
   WorkflowStateEntry,
   WorkingMemoryParams,
 } from "./voltagent/shapes.ts";
+export {
+  PostgreSQLVectorAdapter,
+  PostgreSQLVectorAdapter as PostgresVectorAdapter,
+  type PostgreSQLVectorAdapterOptions,
+} from "./voltagent/vector-adapter.ts";
