@@ -14,7 +14,7 @@ export interface LoadConfigOptions {
 }
 
 /** Everything `createMemory` takes; a field that is none of these is a mistake, and not passed over in silence. */
-const fields: Readonly<Record<keyof MemoryOptions, true>> = {
+const fields: Readonly<Record<Exclude<keyof MemoryOptions, "beforeOpen">, true>> = {
   sessions: true,
   vectors: true,
   records: true,

@@ -48,6 +48,12 @@ export interface PostgresSessionStoreOptions extends PgConnectionOptions {
    * BYPASSRLS, or name such a role to switch to. @default false
    */
   readonly rls?: boolean | { readonly role: string } | undefined;
+  /**
+   * What there is to do on this store's connections before it looks for its tables, e.g. to bring those of another system
+   * along. Done once, and again after it failed.
+   * @internal
+   */
+  readonly beforeOpen?: ((client: SqlClient) => Promise<void>) | undefined;
 }
 
 /** Everything by itself, or the conversations and words of a memory whose vectors are kept elsewhere. */
@@ -72,6 +78,7 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
   };
   const opened = once(() =>
     say("open", async () => {
+      await options.beforeOpen?.(client);
       const opened: Database = {
         client,
         names,
