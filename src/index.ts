@@ -15,6 +15,8 @@ export {
   NotFoundError,
   UnsupportedError,
 } from "./domain/errors.ts";
+export type * from "./domain/facts.ts";
+export { singleValuedPredicates } from "./domain/facts.ts";
 export { type FilterValue, type MetadataFilter, matchesFilter } from "./domain/filter.ts";
 export type * from "./domain/guarantees.ts";
 export type { Logger } from "./domain/logger.ts";

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "../domain/errors.ts";
+import type { FactsOption } from "../domain/facts.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { Memory, ScopedMemory, ScopeOptions } from "../domain/memory.ts";
 import type { MemoryStore } from "../domain/memory-store.ts";
@@ -26,6 +27,8 @@ import { type ArchivableStore, archivedStore } from "./archived-store.ts";
 import { composedStore } from "./composed-store.ts";
 import { conversations } from "./conversations.ts";
 import { type CoreRecords, coreRecords } from "./core-records.ts";
+import { factSettings } from "./facts/settings.ts";
+import { facts } from "./facts.ts";
 import { type MemoryCore, memoryCore } from "./memory-core.ts";
 import { messages } from "./messages.ts";
 import { recall } from "./recall.ts";
@@ -62,6 +65,7 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
   /** The hard isolation boundary of handles that name none. @default "default" */
   readonly tenant?: string | undefined;
   readonly runs?: RunsOptions | undefined;
+  readonly facts?: FactsOption | undefined;
   /**
    * `"background"` embeds in this process as messages arrive; `"manual"` leaves it to `flush()` or to a worker
    * process (serverless). @default "background"
@@ -99,6 +103,7 @@ export function createMemory(options: MemoryOptions = {}): Memory {
     embedding,
     tenant = "default",
     runs: runsOptions,
+    facts: factsOption,
     worker = "background",
     logger,
     titles,
@@ -114,6 +119,7 @@ export function createMemory(options: MemoryOptions = {}): Memory {
     records: kept,
     deletions: kept.isShared ? whole : takingRecords(whole, kept.openToDelete),
     runsKeptMs: keptMs(runsOptions),
+    facts: factSettings(factsOption),
     embedder,
     tenant: makeScope(tenant, {}).tenant,
     logger,
@@ -202,6 +208,7 @@ function handle(core: MemoryCore, scope: StoreScope): ScopedMemory {
     conversations: conversations(core, scope),
     messages: messages(core, scope),
     runs: runs(core, scope),
+    facts: facts(core, scope),
     working: workingMemory(core, scope),
     export: (options = {}) => exportMessages(core, narrowed(scope, options), options.signal),
     import: (lines, options = {}) => importMessages(core, scope, lines, options),

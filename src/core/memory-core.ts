@@ -8,6 +8,7 @@ import { once } from "../internal/once.ts";
 import { type AppendQueue, appendQueue } from "./append-queue.ts";
 import type { CoreRecords } from "./core-records.ts";
 import { type EmbeddingWorker, embeddingWorker } from "./embedding-worker.ts";
+import type { FactSettings } from "./facts/settings.ts";
 import { makeTitles, type Titles } from "./titles.ts";
 
 /** What every handle of one memory shares. */
@@ -18,6 +19,7 @@ export interface MemoryCore {
   readonly deletions: Pick<MemoryStore, "deleteConversation" | "erase">;
   /** Undefined: runs are kept for good. */
   readonly runsKeptMs: number | undefined;
+  readonly facts: FactSettings;
   /** Who changes the same record in this process waits for each other. */
   readonly writers: KeyedQueue;
   readonly embedder: Embedder | undefined;
@@ -40,6 +42,7 @@ export interface MemoryCoreOptions {
   readonly records: CoreRecords;
   readonly deletions: MemoryCore["deletions"];
   readonly runsKeptMs: number | undefined;
+  readonly facts: FactSettings;
   readonly embedder: Embedder | undefined;
   readonly tenant: string;
   readonly logger: Logger | undefined;
@@ -48,7 +51,7 @@ export interface MemoryCoreOptions {
 }
 
 export function memoryCore(options: MemoryCoreOptions): MemoryCore {
-  const { store, records, deletions, runsKeptMs, embedder, tenant, logger, worker: mode, titles: wanted } = options;
+  const { store, records, deletions, runsKeptMs, facts, embedder, tenant, logger, worker: mode, titles: wanted } = options;
   let space: EmbeddingSpace | undefined;
   const adopt = async (wanted: EmbeddingSpace) => {
     if (space?.dimensions === wanted.dimensions) return;
@@ -70,6 +73,7 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
     records,
     deletions,
     runsKeptMs,
+    facts,
     writers: new KeyedQueue(),
     embedder,
     queue,

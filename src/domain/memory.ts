@@ -7,6 +7,7 @@ import type {
   ListedConversation,
   Page,
 } from "./conversation.ts";
+import type { Facts } from "./facts.ts";
 import type { Message, MessageInput, MessageVersion, Metadata, Role } from "./message.ts";
 import type { RecallOptions, RecallResult } from "./recall.ts";
 import type { Runs } from "./runs.ts";
@@ -241,6 +242,8 @@ export interface ScopedMemory {
   readonly messages: Messages;
   /** What agents and workflows did: runs with their steps and events. */
   readonly runs: Runs;
+  /** What is known of a user: facts in time, with the messages they come from. */
+  readonly facts: Facts;
   /** Notes an agent keeps in view, of a user or of a conversation. */
   readonly working: WorkingMemory;
   /** Every message of the scope, conversation by conversation, in order. */

@@ -1,0 +1,163 @@
+import type { RecordConditions, RecordOperation, RecordStore, StoredRecord } from "../../domain/record-store.ts";
+import type { StoreScope } from "../../domain/session-store.ts";
+import {
+  derivationType,
+  type FactRecord,
+  factType,
+  linkedFact,
+  onTimeline,
+  recordOf,
+  type StoredFact,
+  storedFact,
+  withEnding,
+} from "./fact-record.ts";
+import { endingsOf, holderOf } from "./timeline.ts";
+
+const recordsAtOnce = 1_000;
+
+/** Whose facts are read and written, and where. */
+export interface FactPlace {
+  readonly records: RecordStore;
+  readonly tenant: string;
+  readonly userId: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Changes to facts that land together, against what was read. */
+export interface FactChanges {
+  /** Facts of one timeline as they were read, and as they shall be; their ends are worked out here. */
+  arrange(before: readonly StoredFact[], after: readonly FactRecord[]): void;
+  change(before: StoredFact, after: FactRecord): void;
+  remove(fact: StoredFact): void;
+  /** Nobody may have changed it meanwhile. */
+  rely(fact: StoredFact): void;
+  also(operation: RecordOperation): void;
+  /** How many facts have something that ends them, and had nothing. */
+  superseded(): number;
+  /** Writes all of it, and marks what was derived from what no longer holds. Answers the facts written, by id. */
+  write(): Promise<ReadonlyMap<string, StoredFact>>;
+}
+
+interface Draft {
+  readonly before: StoredFact | undefined;
+  readonly after: FactRecord | undefined;
+}
+
+export function factChanges(place: FactPlace): FactChanges {
+  const drafts = new Map<string, Draft>();
+  const relied = new Map<string, StoredFact>();
+  const others: RecordOperation[] = [];
+
+  function change(before: StoredFact | undefined, after: FactRecord | undefined): void {
+    const id = (after ?? before)?.id as string;
+    drafts.set(id, { before: drafts.get(id)?.before ?? before, after });
+  }
+
+  /** Facts that stop holding by these changes. */
+  function lost(): string[] {
+    return [...drafts].flatMap(([id, { before, after }]) =>
+      before !== undefined && holds(before) && !(after && holds(after)) ? [id] : [],
+    );
+  }
+
+  async function markStale(): Promise<void> {
+    const seen = new Set(lost());
+    for (let parents = [...seen]; parents.length > 0; ) {
+      const links = await listAll(place, { types: [derivationType], names: parents });
+      const ids = [...new Set(links.map(linkedFact))].filter((id) => !seen.has(id));
+      const children = (await getFacts(place, ids)).filter((fact) => fact !== undefined);
+      parents = [];
+      for (const child of children) {
+        seen.add(child.id);
+        const draft = drafts.get(child.id);
+        const now = draft === undefined ? child : draft.after;
+        if (now === undefined || now.data.isStale) continue;
+        change(child, { ...now, data: { ...now.data, isStale: true } });
+        parents.push(child.id);
+      }
+    }
+  }
+
+  return {
+    arrange(before, after) {
+      const facts = after.filter(({ data }) => data.retraction === null);
+      const endings = endingsOf(facts.map(onTimeline));
+      const holder = holderOf(facts.map(onTimeline))?.id;
+      for (const fact of facts) {
+        const known = before.find(({ id }) => id === fact.id);
+        const arranged = withEnding(fact, endings.get(fact.id) ?? { to: Number.POSITIVE_INFINITY, by: undefined }, fact.id === holder);
+        if (known === undefined || !isSame(known, arranged)) change(known, arranged);
+      }
+      const holderBefore = before.find(({ key }) => key !== undefined);
+      if (holderBefore !== undefined) relied.set(holderBefore.id, holderBefore);
+    },
+    change,
+    remove: (fact) => change(fact, undefined),
+    rely: (fact) => void relied.set(fact.id, fact),
+    also: (operation) => void others.push(operation),
+    superseded: () =>
+      [...drafts.values()].filter(({ before, after }) => isStanding(before) && after !== undefined && !isStanding(after)).length,
+    async write() {
+      await markStale();
+      const { tenant, userId } = place;
+      const operations: RecordOperation[] = [];
+      for (const [id, { before, after }] of drafts) {
+        const ifVersion = before?.version ?? 0;
+        operations.push(after ? { put: recordOf(after), ifVersion } : { delete: { tenant, userId, type: factType, id }, ifVersion });
+      }
+      for (const [id, { version }] of relied)
+        if (!drafts.has(id)) operations.push({ check: { tenant, userId, type: factType, id }, ifVersion: version });
+      const written = await place.records.write([...operations, ...others], place.signal);
+      const facts = [...drafts].flatMap(([id, { after }], index) =>
+        after === undefined ? [] : [[id, storedFact(written[index] as StoredRecord)] as const],
+      );
+      return new Map(facts);
+    },
+  };
+}
+
+/** Whether what is derived from a fact still has its ground. */
+export function holds({ data }: FactRecord): boolean {
+  return data.retraction === null && data.supersededAt === null && !data.isStale;
+}
+
+const isStanding = (fact: FactRecord | undefined) => fact !== undefined && fact.data.supersededAt === null;
+
+function isSame(before: StoredFact, after: FactRecord): boolean {
+  return before.key === after.key && JSON.stringify(before.data) === JSON.stringify(after.data);
+}
+
+/** Facts by id, in this order. */
+export async function getFacts(
+  { records, tenant, userId, signal }: FactPlace,
+  ids: readonly string[],
+): Promise<(StoredFact | undefined)[]> {
+  if (ids.length === 0) return [];
+  const found = await records.get(
+    tenant,
+    ids.map((id) => ({ userId, type: factType, id })),
+    signal,
+  );
+  return found.map((record) => record && storedFact(record));
+}
+
+/** Every record of the user that matches, in order of creation. */
+export async function listAll({ records, tenant, userId, signal }: FactPlace, conditions: RecordConditions): Promise<StoredRecord[]> {
+  return listRecords(records, { tenant, userId, resourceId: undefined }, conditions, signal);
+}
+
+export async function listRecords(
+  records: RecordStore,
+  scope: StoreScope,
+  conditions: RecordConditions,
+  signal: AbortSignal | undefined,
+): Promise<StoredRecord[]> {
+  const found: StoredRecord[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const query = { ...conditions, orderBy: "createdAt", direction: "asc", limit: recordsAtOnce, offset: 0, cursor } as const;
+    const page = await records.list(scope, query, signal);
+    found.push(...page.items);
+    if (page.nextCursor === undefined) return found;
+    cursor = page.nextCursor;
+  }
+}

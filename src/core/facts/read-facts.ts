@@ -1,0 +1,111 @@
+import type { RecordStore } from "../../domain/record-store.ts";
+import type { StoreScope } from "../../domain/session-store.ts";
+import { segmentWords } from "../../domain/words.ts";
+import { listRecords } from "./fact-changes.ts";
+import { factType, onTimeline, type StoredFact, storedFact } from "./fact-record.ts";
+import { compareOnTimeline, factAt } from "./timeline.ts";
+
+/** Which facts a question is about; keys are in their normal form. */
+export interface FactFilter {
+  readonly subjectKey?: string | undefined;
+  readonly predicate?: string | undefined;
+}
+
+export interface FactReader {
+  readonly records: RecordStore;
+  readonly scope: StoreScope;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The conditions of a filter; fields that are undefined are no condition. */
+export function conditionsOf({ subjectKey, predicate }: FactFilter) {
+  const wanted = Object.entries({ subjectKey, predicate }).flatMap(([field, value]) => (value === undefined ? [] : [[field, value]]));
+  return { types: [factType], ...(wanted.length === 0 ? {} : { filter: Object.fromEntries(wanted) as Record<string, string> }) };
+}
+
+/** What was true at a time, as is known now. */
+export async function factsTrueAt(reader: FactReader, filter: FactFilter, time: number): Promise<StoredFact[]> {
+  const found = await readFacts(reader, filter, { positionFrom: time + 1 });
+  const begun = found.filter(({ data }) => (data.from ?? Number.NEGATIVE_INFINITY) <= time).map(onTimeline);
+  return newestFirst(
+    perTimeline(begun.map(({ record }) => record)).flatMap((facts) => facts.map(onTimeline).sort(compareOnTimeline).at(-1)?.record ?? []),
+  );
+}
+
+/** What was held to be true of a time, by what was known at another. */
+export async function factsKnownAt(reader: FactReader, filter: FactFilter, time: number, knownAt: number): Promise<StoredFact[]> {
+  const known = (await readFacts(reader, filter, {})).filter(
+    ({ createdAt, data: { retraction } }) => createdAt.getTime() <= knownAt && (retraction === null || retraction.at > knownAt),
+  );
+  return newestFirst(perTimeline(known).flatMap((facts) => factAt(facts.map(onTimeline), time)?.record ?? []));
+}
+
+/** All there is, in the order in which it was true. */
+export async function factHistory(reader: FactReader, filter: FactFilter): Promise<StoredFact[]> {
+  const facts = (await readFacts(reader, filter, {})).map(onTimeline);
+  return facts.sort(compareOnTimeline).map(({ record }) => record);
+}
+
+/** Facts that hold words of a query, best first. */
+export async function searchFacts(
+  reader: FactReader,
+  filter: FactFilter,
+  { query, past, limit }: { readonly query: string; readonly past: boolean; readonly limit: number },
+): Promise<{ readonly fact: StoredFact; readonly score: number }[]> {
+  const { records, scope, signal } = reader;
+  const words = wordsOf(query);
+  if (words.length === 0) return [];
+  const conditions = { ...conditionsOf(filter), ...(past ? {} : { positionFrom: Date.now() + 1 }) };
+  if (records.searchText !== undefined) {
+    const found = await records.searchText(scope, { ...conditions, words: words.join(" "), limit: 2 * limit }, signal);
+    const hits = found.map(({ record, rank }) => ({ fact: storedFact(record), score: rank }));
+    return hits.filter(({ fact }) => isSearched(fact, past)).slice(0, limit);
+  }
+  const facts = (await listRecords(records, scope, conditions, signal)).map(storedFact).filter((fact) => isSearched(fact, past));
+  return rankByWords(facts, words).slice(0, limit);
+}
+
+function isSearched({ data }: StoredFact, past: boolean): boolean {
+  return data.retraction === null && !data.isEnd && (past || (data.from ?? 0) <= Date.now());
+}
+
+/** Rare words weigh more. */
+function rankByWords(facts: readonly StoredFact[], words: readonly string[]): { fact: StoredFact; score: number }[] {
+  const held = facts.map((fact) => ({ fact, words: new Set(wordsOf(fact.content)) }));
+  const weights = words.map((word) => {
+    const holders = held.filter((one) => one.words.has(word)).length;
+    return Math.log(1 + (facts.length - holders + 0.5) / (holders + 0.5));
+  });
+  const scored = held.map((one) => ({
+    fact: one.fact,
+    score: words.reduce((sum, word, place) => sum + (one.words.has(word) ? (weights[place] as number) : 0), 0),
+  }));
+  const found = scored.filter(({ score }) => score > 0);
+  return found.sort((left, right) => right.score - left.score || right.fact.createdAt.getTime() - left.fact.createdAt.getTime());
+}
+
+const wordsOf = (text: string): string[] => [
+  ...new Set(
+    segmentWords(text)
+      .normalize("NFKC")
+      .toLowerCase()
+      .match(/[\p{L}\p{N}\p{M}]+/gu) ?? [],
+  ),
+];
+
+async function readFacts(
+  { records, scope, signal }: FactReader,
+  filter: FactFilter,
+  more: { readonly positionFrom?: number },
+): Promise<StoredFact[]> {
+  return (await listRecords(records, scope, { ...conditionsOf(filter), ...more }, signal)).map(storedFact);
+}
+
+/** Facts by timeline: those of other users apart, too. */
+function perTimeline(facts: readonly StoredFact[]): StoredFact[][] {
+  return [...Map.groupBy(facts, ({ userId, name }) => JSON.stringify([userId, name])).values()];
+}
+
+function newestFirst(facts: readonly StoredFact[]): StoredFact[] {
+  return [...facts].sort((left, right) => right.createdAt.getTime() - left.createdAt.getTime());
+}

@@ -1,0 +1,205 @@
+import type { Page } from "./conversation.ts";
+import type { CallOptions } from "./memory.ts";
+
+/**
+ * Something an agent knows, with two time axes: when it is true (`validFrom`, `validTo`), and when we learnt it and learnt
+ * better (`recordedAt`, `supersededAt`). Nothing that was known is overwritten: a fact that is superseded stays in the
+ * history until it is deleted.
+ */
+export interface Fact {
+  readonly id: string;
+  readonly userId: string;
+  readonly resourceId: string;
+  /** Whom or what it is about; `"user"`: the user. Compared without case. */
+  readonly subject: string;
+  /** Snake case, e.g. `"lives_in"`; undefined: a free statement. */
+  readonly predicate: string | undefined;
+  readonly object: string | undefined;
+  /** The fact as a sentence: what is searched and shown. */
+  readonly statement: string;
+  /** 0 to 1. */
+  readonly confidence: number;
+  /** Which messages say so. A fact that had sources is deleted with the last of them. */
+  readonly sources: readonly FactSource[];
+  /** It came from the output of a tool, which anybody may have written. */
+  readonly isUntrusted: boolean;
+  /** It says that something is no longer so, from `validFrom` on; it is in histories, and never current. */
+  readonly isEnd: boolean;
+  /** Undefined: for as long as anybody knows. */
+  readonly validFrom: Date | undefined;
+  /** True until then (exclusive), as is known now; undefined: it is true until something else is learnt. */
+  readonly validTo: Date | undefined;
+  readonly recordedAt: Date;
+  /** When we learnt of something that ends or replaces it. */
+  readonly supersededAt: Date | undefined;
+  /** The fact that does. */
+  readonly supersededBy: string | undefined;
+  /** Given up as wrong: believed only until then. */
+  readonly retraction: { readonly at: Date; readonly reason: string } | undefined;
+  /** Facts it was concluded from. */
+  readonly derivedFrom: readonly string[];
+  /** A fact it was concluded from, directly or not, was superseded, retracted or deleted since. */
+  readonly isStale: boolean;
+  /** 1, and one more with each change. */
+  readonly version: number;
+}
+
+/** A message that says so. */
+export interface FactSource {
+  readonly conversationId: string;
+  readonly messageId: string;
+}
+
+/** A point in time: a date, ISO 8601, or epoch milliseconds. */
+export type FactTime = Date | string | number;
+
+export interface FactInput {
+  /** At most 256 characters. @default "user" */
+  readonly subject?: string | undefined;
+  /** At most 100 characters; `"lives in"` and `"lives_in"` are one. Left out: a free statement. */
+  readonly predicate?: string | undefined;
+  /** At most 2,000 characters. Required with a predicate, unless `isEnd` ends whatever there is. */
+  readonly object?: string | undefined;
+  /** At most 4,000 characters; required without a predicate. @default subject, predicate and object as words */
+  readonly statement?: string | undefined;
+  /** 0 to 1. @default 1 */
+  readonly confidence?: number | undefined;
+  /** @default none */
+  readonly sources?: readonly FactSource[] | undefined;
+  /** @default false */
+  readonly isUntrusted?: boolean | undefined;
+  /**
+   * Whether the subject has one value of this predicate at a time, so that a new one supersedes the old one. It must be said
+   * the same way each time. @default whether the predicate is among those of `createMemory({ facts: { single } })`
+   */
+  readonly single?: boolean | undefined;
+  /** It is no longer so, from `validFrom` on: of the object, or with none of whatever value there is. @default false */
+  readonly isEnd?: boolean | undefined;
+  /** Since when it is true; `null`: for as long as anybody knows. @default when it was recorded */
+  readonly validFrom?: FactTime | null | undefined;
+  /** Until when it is true (exclusive), where that is known; such a fact supersedes none. @default open */
+  readonly validTo?: FactTime | undefined;
+  /** When it was learnt, for what is brought from elsewhere. @default now */
+  readonly recordedAt?: FactTime | undefined;
+  /** Ids of facts it is concluded from. @default none */
+  readonly derivedFrom?: readonly string[] | undefined;
+  /** Administrator's handle: whose it is. */
+  readonly userId?: string | undefined;
+  /** @default the scope's, else "default" */
+  readonly resourceId?: string | undefined;
+}
+
+/** Which facts, of whom. */
+export interface FactSelection extends CallOptions {
+  readonly userId?: string | undefined;
+  readonly resourceId?: string | undefined;
+  readonly subject?: string | undefined;
+  readonly predicate?: string | undefined;
+}
+
+export interface KnownFactsOptions extends FactSelection {
+  /** As was known then. @default as is known now */
+  readonly knownAt?: FactTime | undefined;
+}
+
+export interface TrueFactsOptions extends FactSelection {
+  /** What was held to be true of this time. @default the time of the knowledge itself */
+  readonly asOf?: FactTime | undefined;
+}
+
+export interface ListFactsOptions extends FactSelection {
+  /** Only facts that are true now, as is known now. @default all but the retracted */
+  readonly current?: boolean | undefined;
+  /** Retracted ones, too. @default false */
+  readonly retracted?: boolean | undefined;
+  /** Order of `recordedAt`. @default "desc" */
+  readonly direction?: "asc" | "desc" | undefined;
+  /** 1 to 1000. @default 50 */
+  readonly limit?: number | undefined;
+  readonly cursor?: string | undefined;
+}
+
+export interface SearchFactsOptions extends FactSelection {
+  /** Facts that were true once, too. @default false */
+  readonly past?: boolean | undefined;
+  /** 1 to 100. @default 10 */
+  readonly limit?: number | undefined;
+}
+
+/** A fact a search found. */
+export interface FactHit {
+  readonly fact: Fact;
+  /** Orders one list of hits; compares with nothing else. */
+  readonly score: number;
+}
+
+export interface FactOptions extends CallOptions {
+  /** Administrator's handle: whose it is. */
+  readonly userId?: string | undefined;
+}
+
+/** How facts are kept and found: `createMemory({ facts })`. */
+export interface FactsOption {
+  /** Predicates with one value at a time, beside the ones known: see `singleValuedPredicates`. @default [] */
+  readonly single?: readonly string[] | undefined;
+}
+
+/**
+ * `facts` of a handle: what is known of a user, in each of the user's resources for itself.
+ *
+ * Of a predicate with one value at a time, asserting a new one supersedes the old one: there is one last word, guaranteed by
+ * the store. A fact about an earlier time, told later, takes its place in the past and supersedes nothing that came after.
+ */
+export interface Facts {
+  /**
+   * Asserts a fact. What is known already gets the new sources and the higher confidence, and comes back as it is now.
+   *
+   * @throws NotFoundError for a fact it is derived from
+   * @throws ConflictError after 20 rounds lost to other writers
+   */
+  put(input: FactInput, options?: CallOptions): Promise<Fact>;
+  /** @throws NotFoundError */
+  get(id: string, options?: FactOptions): Promise<Fact>;
+  /** What is true now, as is known now; newest knowledge first. */
+  current(subject?: string, predicate?: string, options?: FactSelection): Promise<readonly Fact[]>;
+  /** What was true then, as is known now or was known at `knownAt`. */
+  asOf(date: FactTime, options?: KnownFactsOptions): Promise<readonly Fact[]>;
+  /** What was known then: held to be true at the same time, or at `asOf`. */
+  knownAt(date: FactTime, options?: TrueFactsOptions): Promise<readonly Fact[]>;
+  /** All that was ever known of a subject, ends and retracted ones too, in the order in which it was true. */
+  history(subject: string, predicate?: string, options?: FactSelection): Promise<readonly Fact[]>;
+  list(options?: ListFactsOptions): Promise<Page<Fact>>;
+  /** Facts that hold the words of the query, best first. */
+  search(query: string, options?: SearchFactsOptions): Promise<readonly FactHit[]>;
+  /**
+   * Gives up a fact as wrong, and keeps it: what it had superseded holds again, and `knownAt` still tells what was believed.
+   * @throws NotFoundError
+   */
+  retract(id: string, reason: string, options?: FactOptions): Promise<Fact>;
+  /** Deletes facts for good; how many were there. What they had superseded holds again. */
+  delete(ids: string | readonly string[], options?: FactOptions): Promise<number>;
+}
+
+/** Predicates of which a subject has one value at a time, unless a fact says otherwise. */
+export const singleValuedPredicates: readonly string[] = [
+  "name",
+  "nickname",
+  "age",
+  "birthday",
+  "pronouns",
+  "lives_in",
+  "comes_from",
+  "works_at",
+  "works_as",
+  "studies_at",
+  "employer",
+  "job_title",
+  "email",
+  "phone",
+  "timezone",
+  "time_zone",
+  "native_language",
+  "marital_status",
+  "spouse",
+  "partner",
+];
