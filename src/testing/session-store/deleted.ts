@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import type { NewRecord } from "../../domain/record-store.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
 import { contents, everything, type Fixture, message, promise, type StorePromise, user } from "./fixture.ts";
 
@@ -144,4 +145,52 @@ export const deleted: readonly StorePromise[] = [
       if (fixture.canSearch) expect(await fixture.search("zebra")).toEqual([]);
     });
   }),
+
+  promise("records of the store go with their conversation, though it is not there, and with their user", async (fixture) => {
+    const { store, tenant } = fixture;
+    const { records } = store;
+    if (records === undefined) return;
+    await records.open();
+    const record = (id: string, fields: Partial<NewRecord> = {}) => ({ put: { ...newRecord, tenant, id, ...fields } });
+    const left = async () => {
+      const query = { orderBy: "position", direction: "asc", limit: 100, cursor: undefined, offset: 0 } as const;
+      const { items } = await records.list({ tenant, userId: undefined, resourceId: undefined }, query);
+      return items.map(({ id }) => id).toSorted();
+    };
+    await fixture.add("c", [message("a", "zebra")], { create: create("bot") });
+    await records.write([
+      record("of c", { conversationId: "c", resourceId: "bot" }),
+      record("of c by another resource", { conversationId: "c" }),
+      record("of another's c", { conversationId: "c", userId: "other" }),
+      record("of none"),
+      record("of an absent one", { conversationId: "absent" }),
+      record("of bot", { resourceId: "bot" }),
+    ]);
+    expect(await store.deleteConversation(fixture.scope("other"), "absent")).toBe(false);
+    expect(await store.deleteMessages(fixture.scope(), "c", undefined)).toBe(1);
+    expect(await left()).toHaveLength(6);
+    expect(await store.deleteConversation(fixture.scope(), "c")).toBe(true);
+    expect(await store.deleteConversation(fixture.scope(), "absent")).toBe(false);
+    expect(await left()).toEqual(["of another's c", "of bot", "of none"]);
+    await fixture.add("d", [message("a", "zebra")], { create: create("bot") });
+    await records.write([record("of d", { conversationId: "d" })]);
+    await store.erase({ ...fixture.scope(), resourceId: "bot" }, { compact: false });
+    expect(await left()).toEqual(["of another's c", "of none"]);
+    await store.erase(fixture.scope(), { compact: false });
+    expect(await left()).toEqual(["of another's c"]);
+  }),
 ];
+
+const newRecord: Omit<NewRecord, "tenant" | "id"> = {
+  userId: user,
+  type: "note",
+  resourceId: "default",
+  conversationId: undefined,
+  name: undefined,
+  key: undefined,
+  content: "",
+  data: {},
+  position: 0,
+  createdAt: new Date("2026-01-02T03:04:05.678Z"),
+  expiresAt: undefined,
+};
