@@ -1,9 +1,10 @@
 import { BackendError, InvalidArgumentError } from "../../domain/errors.ts";
+import type { CallOptions } from "../../domain/memory.ts";
 import { type ClientOptions, chooseClient } from "../../stores/postgres/choose-client.ts";
 import { speaking } from "../../stores/postgres/errors.ts";
-import { migrate } from "../../stores/postgres/migrate.ts";
+import { migrate, prepareVector } from "../../stores/postgres/migrate.ts";
 import { makeNames, type Names } from "../../stores/postgres/names.ts";
-import { type SqlClient, SqlError } from "../../stores/postgres/sql-client.ts";
+import { type SqlClient, SqlError, type SqlTransaction } from "../../stores/postgres/sql-client.ts";
 import { advance, dropBackup, type ImportOptions } from "./migration/advance.ts";
 import { begin, isPending } from "./migration/begin.ts";
 import { restore } from "./migration/restore.ts";
@@ -13,7 +14,7 @@ import type { VoltagentVersion } from "./migration/tables.ts";
 export type { VoltagentVersion } from "./migration/tables.ts";
 
 /** What VoltAgent's `migrateConversationSchema` takes. */
-export interface MigrateSchemaOptions {
+export interface MigrateSchemaOptions extends CallOptions {
   /** Keep the old tables as `…_backup`. `false` drops them when everything has landed. @default true */
   readonly createBackup?: boolean | undefined;
   /**
@@ -76,7 +77,7 @@ export interface MigrationPlace {
  * renamed to `…_backup` and stay untouched. Any number of processes may call it at once; one that dies half way is gone
  * on from by the next call. Stop the processes that use the old tables first.
  *
- * Never rejects for what the database says: see `error`.
+ * Never rejects for what the database says: see `error`. An abort rejects, and the next call goes on from there.
  *
  * @throws InvalidArgumentError for options that cannot be right
  * @example
@@ -102,36 +103,44 @@ export async function migrateVoltagentSchema(options: VoltagentMigrationOptions)
  */
 export async function migrateSchema(place: MigrationPlace, options: MigrateSchemaOptions = {}): Promise<MigrateSchemaResult> {
   const { client, names } = place;
-  const { restoreFromBackup = false } = options;
+  const { restoreFromBackup = false, signal } = options;
   try {
     return await speaking("migrate", client.engine, async () => {
-      if (restoreFromBackup) {
-        await inTurn(client, names, (transaction, state) => restore(transaction, names, state));
-        return { success: true, backupCreated: false };
-      }
-      return (await isPending(client, names)) ? run(place, options) : { success: true, migratedCount: 0, backupCreated: false };
+      signal?.throwIfAborted();
+      if (!restoreFromBackup) return (await isPending(client, names)) ? run(place, options) : nothingToDo;
+      await inTurn(client, names, (transaction, state) => restore(transaction, names, state), signal);
+      return { success: true, backupCreated: false };
     });
   } catch (error) {
+    signal?.throwIfAborted();
     return { success: false, error: error as Error };
   }
 }
 
+const nothingToDo: MigrateSchemaResult = { success: true, migratedCount: 0, backupCreated: false };
+
 async function run({ client, names, tenant = "default", language = "english" }: MigrationPlace, options: MigrateSchemaOptions) {
-  const { createBackup = true, deleteBackupAfterSuccess = false, onProgress } = options;
+  const { createBackup = true, deleteBackupAfterSuccess = false, onProgress, signal } = options;
   const keepsBackup = createBackup && !deleteBackupAfterSuccess;
-  const begun = await inTurn(client, names, async (transaction, before) => (await begin(transaction, names, before)) ?? before);
+  // What ours need of the server must be there before anything is moved.
+  await prepareVector(client, names);
+  const begun = await inTurn(client, names, async (transaction, before) => (await begin(transaction, names, before)) ?? before, signal);
   if (begun?.status !== "importing") return finished(client, names, begun, 0, keepsBackup);
   // Its own lock and transaction: the tables of ours, under the names that are free now.
   const importing: ImportOptions = { names, tenant, language, installation: await migrate(client, names) };
-  for (let state: MigrationState | undefined = begun; ; ) {
+  let state: MigrationState = begun;
+  while (state.status === "importing") {
     onProgress?.(progressOf(state));
-    state = await inTurn(client, names, async (transaction, current) =>
-      current?.status === "importing" ? advance(transaction, current, importing) : current,
-    );
-    if (state?.status === "importing") continue;
-    if (state !== undefined) onProgress?.(progressOf(state));
-    return finished(client, names, state, state?.conversations ?? 0, keepsBackup);
+    state = await inTurn(client, names, async (transaction, current) => nextStep(transaction, current, importing), signal);
   }
+  onProgress?.(progressOf(state));
+  return finished(client, names, state, state.conversations, keepsBackup);
+}
+
+async function nextStep(transaction: SqlTransaction, state: MigrationState | undefined, options: ImportOptions): Promise<MigrationState> {
+  if (state?.status === "importing") return advance(transaction, state, options);
+  if (state?.status === "done") return state;
+  throw new BackendError("voltagent", "migrate", "another process restored the old tables meanwhile: start again to migrate them");
 }
 
 /** Drops the backup where that is wanted: in a step of its own, so that a failure leaves what was imported. */
@@ -150,7 +159,7 @@ async function finished(
     });
     return { success: true, migratedCount, backupCreated: false };
   } catch (error) {
-    if (!(error instanceof SqlError)) throw error;
+    if (!(error instanceof SqlError && error.sqlState === "2BP01")) throw error;
     const table = state.moved[0]?.to;
     const reason = new BackendError(
       "voltagent",

@@ -1,7 +1,14 @@
-import { expect, test } from "vitest";
+import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { PGlite } from "@electric-sql/pglite";
+import { vector } from "@electric-sql/pglite-pgvector";
+import pg from "pg";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { type MigrationProgress, migrateVoltagentSchema } from "../../../src/compat/voltagent/migrate-schema.ts";
 import { hashedEmbedder } from "../../../src/embedders/hashed.ts";
-import { describeEngines } from "../../support/engines.ts";
+import { pgClient } from "../../../src/stores/postgres/pg-client.ts";
+import { describeEngines, describeServerEngine } from "../../support/engines.ts";
+import { tempDatabase } from "../../support/temp-schema.ts";
 import { oldTables } from "./old-tables.ts";
 
 /** Two conversations of Ada's, one without messages, and one of Grace's that has no row where the version allows it. */
@@ -248,6 +255,17 @@ describeEngines("migration of VoltAgent's tables", (engine) => {
     expect(rows.map(({ id }) => id)).toEqual(Array.from({ length: 3000 }, (_, index) => `m${2 * (index + 1)}`));
   });
 
+  test("an abort rejects, and the next call goes on", async () => {
+    const old = await oldTables(engine, "0.1.1", [conversations(false), messages(true)].join(";"));
+    const stop = new AbortController();
+    const aborted = old.migrate({
+      signal: stop.signal,
+      onProgress: ({ phase }) => (phase === "messages" ? stop.abort(new Error("enough")) : undefined),
+    });
+    await expect(aborted).rejects.toThrow("enough");
+    expect(await old.migrate()).toEqual({ success: true, migratedCount: 2, backupCreated: true });
+  });
+
   test("a row that cannot be stored is named, and can be mended", async () => {
     const old = await oldTables(engine, "0.1.2", [conversations(true), messages(false)].join(";"));
     await old.execute("INSERT INTO voltagent_memory_messages VALUES (repeat('x', 600), 'm', 'user', 'text', 'text', now())");
@@ -311,6 +329,65 @@ describeEngines("migration of VoltAgent's tables", (engine) => {
     await memory.ready();
     expect(await old.migrate()).toEqual({ success: true, migratedCount: 0, backupCreated: false });
     expect(await old.migrate({ restoreFromBackup: true })).toMatchObject({ success: false });
+  });
+});
+
+describeServerEngine("postgres", "migration of VoltAgent's tables", (engine, url) => {
+  test("eight callers on a lent pool of one connection", async () => {
+    const old = await oldTables(engine, "0.1.1", [conversations(false), messages(true)].join(";"));
+    const pool = new pg.Pool({ connectionString: url, max: 1 });
+    onTestFinished(() => pool.end());
+    const results = await Promise.all(Array.from({ length: 8 }, () => migrateVoltagentSchema({ client: pool, schema: old.schema })));
+    for (const result of results) expect(result).toMatchObject({ success: true, backupCreated: true });
+    expect((await pool.query("SELECT 1 AS one")).rows, "the pool stays open").toEqual([{ one: 1 }]);
+    expect((await old.memory().messages.list("c1")).items).toHaveLength(5);
+  });
+
+  test("a server without pgvector is told of before anything is moved", async () => {
+    const place = { url: await tempDatabase(url), schema: "public" };
+    const client = pgClient({ url: place.url, user: undefined });
+    onTestFinished(() => client.close());
+    await client.execute(
+      "CREATE TABLE voltagent_memory_conversations (id TEXT, resource_id TEXT, title TEXT, metadata JSONB, created_at TIMESTAMPTZ, updated_at TIMESTAMPTZ)",
+    );
+    const role = `migrator_${randomBytes(4).toString("hex")}`;
+    await client.execute(
+      `CREATE ROLE ${role} LOGIN PASSWORD 'secret'; GRANT ALL ON SCHEMA public TO ${role}; ALTER TABLE voltagent_memory_conversations OWNER TO ${role}`,
+    );
+    onTestFinished(() => client.execute(`DROP OWNED BY ${role}; DROP ROLE ${role}`));
+    const login = new URL(place.url);
+    login.username = role;
+    login.password = "secret";
+    const result = await migrateVoltagentSchema({ url: login.href });
+    expect(result).toMatchObject({
+      success: false,
+      error: { code: "backend_denied", message: expect.stringContaining("CREATE EXTENSION vector") },
+    });
+    expect((await client.query({ text: "SELECT to_regclass('voltagent_memory_conversations') IS NOT NULL AS there" })).rows).toEqual([
+      { there: true },
+    ]);
+  });
+});
+
+describe("migration of VoltAgent's tables in a PGlite instance of the caller's", () => {
+  test("it is lent, and stays open", async () => {
+    const instance = new PGlite({ extensions: { vector } });
+    onTestFinished(() => instance.close());
+    await instance.exec(await readFile(new URL("../../fixtures/voltagent/0.1.1.sql", import.meta.url), "utf8"));
+    await instance.exec([conversations(false), messages(true)].join(";"));
+    expect(await migrateVoltagentSchema({ client: instance })).toEqual({ success: true, migratedCount: 2, backupCreated: true });
+    const { rows } = await instance.query("SELECT id, user_id, resource_id, title FROM voltagent_memory_conversations ORDER BY id");
+    expect(rows).toEqual([
+      { id: "c1", user_id: "ada", resource_id: "agent", title: "Compilers" },
+      { id: "c2", user_id: "default", resource_id: "other", title: "" },
+    ]);
+    const messageRows = await instance.query(
+      "SELECT conversation_id, message_id, role, content, type FROM voltagent_memory_messages ORDER BY seq LIMIT 3",
+    );
+    expect(messageRows.rows.slice(1)).toEqual([
+      { conversation_id: "c1", message_id: "m1", role: "user", content: "What is a Rust compiler?", type: "text" },
+      { conversation_id: "c1", message_id: "m2", role: "assistant", content: "", type: "tool-call" },
+    ]);
   });
 });
 

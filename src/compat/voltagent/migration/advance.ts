@@ -57,7 +57,10 @@ const steps: Readonly<Record<MigrationPhase, (context: ImportContext, options: I
   },
 
   async finish({ transaction, names, state }) {
-    await transaction.execute(`DROP TABLE IF EXISTS ${migrationTables(names).queue}`);
+    const { conversations, conversation_owners: owners, messages, search, records } = names.table;
+    // Right after a bulk load the planner knows nothing of these tables.
+    const analyzed = [conversations, owners, messages, search, records].map((table) => `ANALYZE ${table}`);
+    await transaction.execute([`DROP TABLE IF EXISTS ${migrationTables(names).queue}`, ...analyzed].join("; "));
     return { ...state, status: "done" };
   },
 };

@@ -1,5 +1,6 @@
+import { BackendError } from "../../../domain/errors.ts";
 import { type Names, quoteIdentifier } from "../../../stores/postgres/names.ts";
-import type { SqlTransaction } from "../../../stores/postgres/sql-client.ts";
+import { SqlError, type SqlTransaction } from "../../../stores/postgres/sql-client.ts";
 
 /** What a table or an index was called, and what it is called now. */
 export interface Rename {
@@ -12,7 +13,7 @@ export interface Rename {
 const longestName = 63;
 
 /** A process that still holds the tables is waited for so long. */
-const waitForOthers = "20s";
+const waitForOthers = "10s";
 
 /**
  * Renames tables, and their indexes, whose names must be unique in the schema too. Takes no time, whatever they hold.
@@ -54,7 +55,15 @@ async function rename(transaction: SqlTransaction, { quotedSchema }: Names, rena
   const statements = renames.map(
     ({ kind, from, to }) => `ALTER ${kind.toUpperCase()} ${quotedSchema}.${quoteIdentifier(from)} RENAME TO ${quoteIdentifier(to)}`,
   );
-  await transaction.execute([`SET LOCAL lock_timeout = '${waitForOthers}'`, ...statements].join(";\n"));
+  try {
+    await transaction.execute([`SET LOCAL lock_timeout = '${waitForOthers}'`, ...statements].join(";\n"));
+  } catch (error) {
+    if (!(error instanceof SqlError && error.sqlState === "55P03")) throw error;
+    throw new BackendError("voltagent", "migrate", "another process is using the tables: stop what still runs on them, then start again", {
+      cause: error,
+      retryable: true,
+    });
+  }
 }
 
 /** Names with an ending, cut where they would be too long, and numbered where the cut makes two alike. */

@@ -54,14 +54,20 @@ export async function inTurn<Answer>(
   client: SqlClient,
   names: Names,
   step: (transaction: SqlTransaction, state: MigrationState | undefined) => Promise<Answer>,
+  signal?: AbortSignal,
 ): Promise<Answer> {
-  return client.transaction(async (transaction) => {
-    await transaction.query({
-      text: "SELECT pg_advisory_xact_lock(hashtextextended($1, 4))::text",
-      values: [`unforget voltagent ${names.schema}.${names.prefix}`],
-    });
-    return step(transaction, await readState(transaction, names));
-  });
+  return client.transaction(
+    async (transaction) => {
+      // A statement over all old rows may take longer than a server allows its requests.
+      await transaction.execute("SET LOCAL statement_timeout = 0");
+      await transaction.query({
+        text: "SELECT pg_advisory_xact_lock(hashtextextended($1, 4))::text",
+        values: [`unforget voltagent ${names.schema}.${names.prefix}`],
+      });
+      return step(transaction, await readState(transaction, names));
+    },
+    { signal },
+  );
 }
 
 export async function readState(transaction: SqlTransaction, names: Names): Promise<MigrationState | undefined> {
