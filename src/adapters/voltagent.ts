@@ -1,5 +1,6 @@
 export type { Connection, ConnectionSettings } from "./voltagent/connection.ts";
 export { PostgreSQLMemoryAdapter, type PostgreSQLMemoryAdapterOptions } from "./voltagent/memory-adapter.ts";
+export { type RecallRetrieverOptions, recallRetriever } from "./voltagent/recall-retriever.ts";
 export type {
   ConversationQueryOptions,
   ConversationStepRecord,

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import type pg from "pg";
 import { beforeAll, describe, expect, expectTypeOf, test } from "vitest";
 import {
@@ -462,6 +463,59 @@ describeConnections("VoltAgent's storage", (place) => {
     );
     expect(await one.getMessages(userId, id)).toHaveLength(16);
     expect(await one.countConversations({ userId })).toBe(17);
+  });
+
+  test("a storage limit keeps the newest messages", async () => {
+    const one = adapter({ storageLimit: 3 });
+    const { id, userId } = await conversation();
+    for (let index = 0; index < 5; index++) await one.addMessage(said(`m${index}`, "x"), userId, id);
+    expect(ids(await one.getMessages(userId, id))).toEqual(["m2", "m3", "m4"]);
+    expect(() => adapter({ storageLimit: -1 })).toThrow("[storageLimit]");
+  });
+
+  test("tables of VoltAgent's own are taken over by the first call, and kept as backups", async () => {
+    const tablePrefix = newId("old").replaceAll("-", "_");
+    const ddl = await readFile(new URL("../fixtures/voltagent/2.x.sql", import.meta.url), "utf8");
+    await place.sql(`CREATE SCHEMA IF NOT EXISTS "${place.schema}"`);
+    const old = (name: string) => `"${place.schema}".${tablePrefix}_${name}`;
+    const named = ddl.replaceAll("voltagent_memory", tablePrefix);
+    const qualified = named.replaceAll(new RegExp(`(TABLE|REFERENCES|ON) (?=${tablePrefix}_)`, "g"), `$1 "${place.schema}".`);
+    for (const statement of qualified.split(/;\s*$/m)) if (statement.trim() !== "") await place.sql(statement);
+    const at = "2025-01-02T03:04:05Z";
+    await place.sql(`INSERT INTO ${old("users")} VALUES ('u', '{"workingMemory": "of the user"}', $1, $1)`, [at]);
+    await place.sql(
+      `INSERT INTO ${old("conversations")} VALUES ('c', 'agent', 'u', 'Old', '{"theme": "dark", "workingMemory": "of the conversation"}', $1, $1)`,
+      [at],
+    );
+    await place.sql(
+      `INSERT INTO ${old("messages")} VALUES ('c', 'm', 'u', 'user', '[{"type": "text", "text": "hello"}]', '{"x": 1}', 2, $1)`,
+      [at],
+    );
+    await place.sql(
+      `INSERT INTO ${old("workflow_states")} (id, workflow_id, workflow_name, status, input, user_id, metadata, created_at, updated_at)
+        VALUES ('e', 'w', 'W', 'suspended', '{"a": 1}', 'u', '{"tenant": "acme"}', $1, $1)`,
+      [at],
+    );
+    await place.sql(
+      `INSERT INTO ${old("steps")} (id, conversation_id, user_id, agent_id, operation_id, step_index, type, role, content, created_at)
+        VALUES ('s', 'c', 'u', 'a', 'o', 0, 'text', 'assistant', 'said', $1)`,
+      [at],
+    );
+
+    const adapters = [adapter({ tablePrefix }), adapter({ tablePrefix })] as const;
+    const [one] = adapters;
+    await Promise.all(adapters.map((each) => each.ready()));
+    expect(await one.getConversationsByUserId("u")).toMatchObject([{ id: "c", title: "Old", resourceId: "agent" }]);
+    expect(await one.getMessages("u", "c")).toEqual([
+      { id: "m", role: "user", parts: [{ type: "text", text: "hello" }], metadata: { x: 1, createdAt: new Date(at) } },
+    ]);
+    expect(await one.getWorkingMemory({ userId: "u", scope: "user" })).toBe("of the user");
+    expect(await one.getWorkingMemory({ conversationId: "c", scope: "conversation" })).toBe("of the conversation");
+    expect(await one.getSuspendedWorkflowStates("w")).toMatchObject([
+      { id: "e", workflowName: "W", input: { a: 1 }, userId: "u", metadata: { tenant: "acme" }, createdAt: new Date(at) },
+    ]);
+    expect(await one.getConversationSteps("u", "c", { operationId: "o" })).toMatchObject([{ id: "s", content: "said", agentId: "a" }]);
+    expect(await place.sql(`SELECT message_id FROM ${old("messages_backup")}`)).toEqual([{ message_id: "m" }]);
   });
 
   test("the memory behind it recalls over all conversations of the user, and of nobody else", async () => {

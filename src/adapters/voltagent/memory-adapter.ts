@@ -1,8 +1,12 @@
+import { migrateSchema } from "../../compat/voltagent/migrate-schema.ts";
 import { createMemory } from "../../core/create-memory.ts";
 import { ConflictError, InvalidArgumentError } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/logger.ts";
 import type { Memory } from "../../domain/memory.ts";
 import type { EmbeddingChoice } from "../../embedders/resolve.ts";
+import { once } from "../../internal/once.ts";
+import { type ClientOptions, chooseClient } from "../../stores/postgres/choose-client.ts";
+import { makeNames } from "../../stores/postgres/names.ts";
 import { type Connection, clientOptions } from "./connection.ts";
 import { owners, queryConversations, toVoltagentConversation } from "./conversations.ts";
 import { TakenId, throwingVoltagentErrors } from "./errors.ts";
@@ -31,6 +35,8 @@ export interface PostgreSQLMemoryAdapterOptions {
   readonly tablePrefix?: string | undefined;
   /** Nothing outside of this schema is read or written. @default "public" */
   readonly schema?: string | undefined;
+  /** Messages a conversation keeps: older ones are deleted in the step that adds one. 0: all. @default 0 */
+  readonly storageLimit?: number | undefined;
   /** Tells what is done on the console. @default false */
   readonly debug?: boolean | undefined;
   /**
@@ -51,13 +57,28 @@ export interface PostgreSQLMemoryAdapterOptions {
 export class PostgreSQLMemoryAdapter {
   /** The memory behind the adapter: `memory.scope({ userId }).recall(…)` finds messages of all the user's conversations. */
   readonly memory: Memory;
+  readonly #adopt: () => Promise<void>;
+  readonly #keepNewest: number | undefined;
 
   /** @throws InvalidArgumentError for options that cannot be right */
   constructor(options: PostgreSQLMemoryAdapterOptions) {
     const { connection, maxConnections = 10, tablePrefix = "voltagent_memory", schema = "public", embedding = false } = options;
     const logger = options.logger ?? (options.debug === true ? console : undefined);
-    const place = { ...clientOptions(connection, maxConnections), schema, tablePrefix };
-    this.memory = createMemory({ ...place, embedding, logger });
+    const { storageLimit = 0 } = options;
+    if (!Number.isInteger(storageLimit) || storageLimit < 0)
+      throw new InvalidArgumentError("storageLimit", "must be a whole number of at least 0");
+    const place = clientOptions(connection, maxConnections);
+    this.#keepNewest = storageLimit === 0 ? undefined : storageLimit;
+    this.memory = createMemory({ ...place, schema, tablePrefix, embedding, logger });
+    this.#adopt = once(() => adoptOldTables({ ...place, maxConnections: 1 }, schema, tablePrefix, logger));
+  }
+
+  /**
+   * Connects now, and brings tables of VoltAgent's own under the same names into ours, which the first call does else. The
+   * old ones are kept as `…_backup`. Optional; `memory` alone does not do it.
+   */
+  ready(): Promise<void> {
+    return this.#run((memory) => memory.ready());
   }
 
   /** Adds a message, or changes the one of this id, which keeps its place and time. @throws ConversationNotFoundError */
@@ -69,7 +90,7 @@ export class PostgreSQLMemoryAdapter {
   addMessages(messages: readonly UiMessageLike[], userId: string, conversationId: string, _context?: unknown): Promise<void> {
     return this.#run(async ({ scope }) => {
       const input = messages.map(toInput);
-      await scope({ userId }).addMessages(conversationId, input, { createConversation: false });
+      await scope({ userId }).addMessages(conversationId, input, { createConversation: false, keepNewest: this.#keepNewest });
     });
   }
 
@@ -231,7 +252,22 @@ export class PostgreSQLMemoryAdapter {
   }
 
   #run<Value>(work: (memory: Memory) => Promise<Value>): Promise<Value> {
-    return throwingVoltagentErrors("StorageError", () => work(this.memory));
+    return throwingVoltagentErrors("StorageError", async () => {
+      await this.#adopt();
+      return work(this.memory);
+    });
+  }
+}
+
+/** Where there are none it asks the catalog once. */
+async function adoptOldTables(place: ClientOptions, schema: string, tablePrefix: string, logger: Logger | undefined): Promise<void> {
+  const client = chooseClient("connection", place);
+  try {
+    const { success, error, migratedCount = 0 } = await migrateSchema({ client, names: makeNames(schema, tablePrefix) });
+    if (!success) throw error;
+    if (migratedCount > 0) logger?.debug?.(`[voltagent] took over ${migratedCount} conversations; the old tables are kept as backups`);
+  } finally {
+    await client.close();
   }
 }
 
