@@ -40,12 +40,24 @@ export function snippetAround(text: string, words: readonly string[], maxLength:
   if (line.length <= maxLength) return line;
   const lower = line.toLowerCase();
   const places = words.map((one) => placeOf(lower, one)).filter((place) => place >= 0);
-  const start = Math.max(0, Math.min(...places, line.length) === line.length ? 0 : Math.min(...places) - Math.floor(maxLength / 3));
-  const from = start === 0 ? 0 : Math.max(0, line.lastIndexOf(" ", start) + 1);
+  const wanted = places.length === 0 ? 0 : Math.max(0, Math.min(...places) - Math.floor(maxLength / 3));
+  const from = wanted === 0 ? 0 : wordBegin(line, wanted);
   const room = maxLength - (from > 0 ? 1 : 0);
-  const end = from + room >= line.length ? line.length : Math.max(from + 1, line.lastIndexOf(" ", from + room - 1));
-  const piece = line.slice(from, end > from ? end : from + room - 1).toWellFormed();
-  return `${from > 0 ? "…" : ""}${piece}${end < line.length ? "…" : ""}`;
+  const end = line.length - from <= room ? line.length : wordEnd(line, from + room - 1);
+  return `${from > 0 ? "…" : ""}${line.slice(from, end).toWellFormed()}${end < line.length ? "…" : ""}`;
+}
+
+/** How far a cut looks for the space between two words. */
+const longestWord = 20;
+
+function wordBegin(line: string, place: number): number {
+  const space = line.lastIndexOf(" ", place);
+  return space >= place - longestWord ? space + 1 : place;
+}
+
+function wordEnd(line: string, place: number): number {
+  const space = line.lastIndexOf(" ", place);
+  return space >= place - longestWord ? space : place;
 }
 
 /** Where a word begins; searches stem, so what begins like it is as good. */
