@@ -5,7 +5,7 @@ import { speaking } from "../../stores/postgres/errors.ts";
 import { migrate, prepareVector } from "../../stores/postgres/migrate.ts";
 import { makeNames, type Names } from "../../stores/postgres/names.ts";
 import { type SqlClient, SqlError, type SqlTransaction } from "../../stores/postgres/sql-client.ts";
-import { advance, dropBackup, type ImportOptions } from "./migration/advance.ts";
+import { advance, dropBackup, type ImportOptions, requeue } from "./migration/advance.ts";
 import { begin, isPending } from "./migration/begin.ts";
 import { restore } from "./migration/restore.ts";
 import { inTurn, type MigrationPhase, type MigrationState, writeState } from "./migration/state.ts";
@@ -131,14 +131,26 @@ async function run({ client, names, tenant = "default", language = "english" }: 
   let state: MigrationState = begun;
   while (state.status === "importing") {
     onProgress?.(progressOf(state));
-    state = await inTurn(client, names, async (transaction, current) => nextStep(transaction, current, importing), signal);
+    const take = (step: typeof advance) =>
+      inTurn(client, names, async (transaction, current) => nextStep(transaction, current, importing, step), signal);
+    state = await take(advance).catch((error: unknown) => (isTakenId(error) ? take(requeue) : Promise.reject(error)));
   }
   onProgress?.(progressOf(state));
   return finished(client, names, state, state.conversations, keepsBackup);
 }
 
-async function nextStep(transaction: SqlTransaction, state: MigrationState | undefined, options: ImportOptions): Promise<MigrationState> {
-  if (state?.status === "importing") return advance(transaction, state, options);
+/** Of messages alone: nothing else can meet what is there already. */
+function isTakenId(error: unknown): boolean {
+  return error instanceof SqlError && error.sqlState === "23505" && error.constraint?.endsWith("messages_id") === true;
+}
+
+async function nextStep(
+  transaction: SqlTransaction,
+  state: MigrationState | undefined,
+  options: ImportOptions,
+  step: typeof advance,
+): Promise<MigrationState> {
+  if (state?.status === "importing") return step(transaction, state, options);
   if (state?.status === "done") return state;
   throw new BackendError("voltagent", "migrate", "another process restored the old tables meanwhile: start again to migrate them");
 }

@@ -255,6 +255,18 @@ describeEngines("migration of VoltAgent's tables", (engine) => {
     expect(rows.map(({ id }) => id)).toEqual(Array.from({ length: 3000 }, (_, index) => `m${2 * (index + 1)}`));
   });
 
+  test("what somebody writes under the id of an old message meanwhile stays, and the others come", async () => {
+    const old = await oldTables(engine, "0.1.1", [conversations(false), messages(true)].join(";"));
+    const writing = old.memory();
+    const half = await old.migrate({ onProgress: ({ phase }) => stopAt(phase, "messages") });
+    expect(half).toMatchObject({ success: false });
+    await writing.addMessages("c1", { id: "m1", content: "written meanwhile" });
+    expect(await old.migrate()).toMatchObject({ success: true });
+    const { items } = await writing.messages.list("c1");
+    expect(items.map(({ id }) => id)).toEqual(["m1", "m0", "m2", "m3", "m4"]);
+    expect(items[0]?.content).toBe("written meanwhile");
+  });
+
   test("an abort rejects, and the next call goes on", async () => {
     const old = await oldTables(engine, "0.1.1", [conversations(false), messages(true)].join(";"));
     const stop = new AbortController();

@@ -25,6 +25,13 @@ export async function advance(transaction: SqlTransaction, state: MigrationState
   return writeState(transaction, names, await steps[state.phase](context, options));
 }
 
+/** Orders anew what is still missing: somebody wrote a message of the same id meanwhile. */
+export async function requeue(transaction: SqlTransaction, state: MigrationState, options: ImportOptions): Promise<MigrationState> {
+  const { names, tenant } = options;
+  const total = state.done + (await queueMessages({ transaction, names, tenant, state }));
+  return writeState(transaction, names, { ...state, position: [], total });
+}
+
 const steps: Readonly<Record<MigrationPhase, (context: ImportContext, options: ImportOptions) => Promise<MigrationState>>> = {
   async conversations(context) {
     const { conversations, messages } = await importConversations(context);

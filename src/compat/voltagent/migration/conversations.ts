@@ -11,7 +11,7 @@ export interface ImportContext {
   readonly state: MigrationState;
 }
 
-/** What an import has done when it stands at the end of all old messages that were there. */
+/** How many conversations were made, and how many messages wait for their turn. */
 export interface Queued {
   readonly conversations: number;
   readonly messages: number;
@@ -120,7 +120,7 @@ export async function queueMessages({ transaction, names, tenant, state }: Impor
 }
 
 /** SQL: the id a message gets: its own, and of several with one id each further one a number. */
-export const messageIdSql = "CASE WHEN m.copy = 1 THEN m.message_id ELSE m.message_id || '~' || m.copy END";
+export const messageIdSql = "COALESCE(NULLIF(m.message_id, ''), 'migrated') || CASE WHEN m.copy = 1 THEN '' ELSE '~' || m.copy END";
 
 /** SQL: how large a value is, without reading what is stored apart; jsonb may be compressed there. */
 function sizeSql(column: string): string {

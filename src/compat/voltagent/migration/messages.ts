@@ -94,7 +94,7 @@ function toAppends(tenant: string, rows: readonly QueuedRow[]): ConversationAppe
 
 function toMessage(row: QueuedRow): NewMessage {
   try {
-    const [message] = normalizeMessages(decodeMessage(row.id === "" ? { ...row, id: `migrated-${row.place}` } : row), new Date());
+    const [message] = normalizeMessages(decodeMessage(row), new Date());
     return message as NewMessage;
   } catch (error) {
     throw new BackendError(
