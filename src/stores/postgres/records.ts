@@ -104,14 +104,25 @@ const lockSpace = ({ schema, prefix }: Names) => `unforget records ${schema}.${p
 /** SQL: the number that stands for a tenant or an owner. */
 const lockKey = (space: string, whom: string) => `hashtextextended(${space} || ${whom}, 3)`;
 
-/** The records of these names, and those that hold the keys that are wanted. */
+/** The records of these names, and those that hold the keys that are wanted: each looked up by an index of its own. */
 function touchedRows({ names }: RecordDatabase, operations: readonly RecordOperation[]) {
-  const targets = operations.map(targetOf);
-  const keys = operations.map((operation) => ("put" in operation ? (operation.put.key ?? null) : null));
-  const text = `SELECT DISTINCT ON (r.tenant, r.user_id, r.type, r.id) ${recordColumns}
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) t(tenant, user_id, type, id, key)
-JOIN ${names.table.records} r ON r.tenant = t.tenant AND r.user_id = t.user_id AND r.type = t.type AND (r.id = t.id OR r.key = t.key)`;
-  return { text, values: [...nameValues(targets), keys] };
+  const { records } = names.table;
+  const keyed = operations.flatMap((operation) => ("put" in operation && operation.put.key !== undefined ? [operation.put] : []));
+  const ofKind = "r.tenant = t.tenant AND r.user_id = t.user_id AND r.type = t.type";
+  const named = `SELECT r.* FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) t(tenant, user_id, type, id)
+  JOIN ${records} r ON ${ofKind} AND r.id = t.id`;
+  const holders = `SELECT r.* FROM unnest($5::text[], $6::text[], $7::text[], $8::text[]) t(tenant, user_id, type, key)
+  JOIN ${records} r ON ${ofKind} AND r.key = t.key`;
+  const [tenants = [], users = [], types = []] = nameValues(keyed);
+  return {
+    text: `SELECT DISTINCT ON (r.tenant, r.user_id, r.type, r.id) ${recordColumns} FROM (
+  ${keyed.length === 0 ? named : `${named} UNION ALL ${holders}`}
+) r`,
+    values: [
+      ...nameValues(operations.map(targetOf)),
+      ...(keyed.length === 0 ? [] : [tenants, users, types, keyed.map(({ key }) => key as string)]),
+    ],
+  };
 }
 
 /** Does one operation; answers what was stored, or deleted. */
