@@ -9,6 +9,7 @@ import { type AppendQueue, appendQueue } from "./append-queue.ts";
 import type { CoreRecords } from "./core-records.ts";
 import { type EmbeddingWorker, embeddingWorker } from "./embedding-worker.ts";
 import type { FactSettings } from "./facts/settings.ts";
+import { takingFacts } from "./facts/taking-facts.ts";
 import { makeTitles, type Titles } from "./titles.ts";
 
 /** What every handle of one memory shares. */
@@ -62,6 +63,7 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
   const worker = embeddingWorker({ store, embedder, logger, useSpace: adopt, isBackground: mode === "background" });
   const titles = makeTitles({ titles: wanted, store, logger, isManual: mode === "manual" });
   const queue = appendQueue(store);
+  const writers = new KeyedQueue();
   const writes = new Set<Promise<unknown>>();
   const open = once(async () => {
     await store.open();
@@ -71,10 +73,10 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
   return {
     store,
     records,
-    deletions,
+    deletions: takingFacts({ store, records, writers, deletions }),
     runsKeptMs,
     facts,
-    writers: new KeyedQueue(),
+    writers,
     embedder,
     queue,
     worker,

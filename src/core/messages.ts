@@ -3,6 +3,7 @@ import type { MessageChanges, Messages } from "../domain/memory.ts";
 import type { Message, MessageInputObject } from "../domain/message.ts";
 import type { StoreScope } from "../domain/session-store.ts";
 import { appendMessages } from "./add-messages.ts";
+import { forgetSources } from "./facts/write-facts.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { deleteVersions, keepVersion, readVersions } from "./message-history.ts";
 import { normalizeMessages, validateId } from "./messages/normalize-message.ts";
@@ -29,7 +30,10 @@ export function messages(core: MemoryCore, scope: StoreScope): Messages {
     const count = await core.store.deleteMessages(scope, conversationId, ids, signal);
     if (count === undefined) throw missingConversation(conversationId);
     core.worker.wake();
-    if (owner !== undefined) await deleteVersions(owner.records, { ...owner.of, conversationId, messageIds: ids }, signal);
+    if (owner !== undefined) {
+      await deleteVersions(owner.records, { ...owner.of, conversationId, messageIds: ids }, signal);
+      await forgetSources(core, { records: owner.records, ...owner.of, signal }, conversationId, ids);
+    }
     return count;
   }
 

@@ -1,6 +1,7 @@
 import type { Conversation } from "../domain/conversation.ts";
 import { UnsupportedError } from "../domain/errors.ts";
 import type { ConversationOwner, StoreScope } from "../domain/session-store.ts";
+import { forgetConversation } from "./facts/taking-facts.ts";
 import type { MemoryCore } from "./memory-core.ts";
 
 /** Gives a conversation to another owner; undefined when it is not there. */
@@ -21,6 +22,8 @@ export async function moveConversation(
   // Messages on their way to it arrive before it goes.
   await core.queue.drain();
   const before = await store.getConversation(scope, id, signal);
+  // What was known from it was known of its old owner.
+  if (before !== undefined && to.userId !== undefined && to.userId !== before.userId) await forgetConversation(core, scope, id, signal);
   const moved = await store.moveConversation(scope, id, to, signal);
   if (before !== undefined && moved !== undefined) await moveRecords(core, scope.tenant, before, moved, signal);
   core.worker.wake();

@@ -8,6 +8,8 @@ import type { Ending, TimelineFact } from "./timeline.ts";
 export const factType = "fact";
 /** Which facts a message is a source of. Their name is the message, their conversation the message's. */
 export const sourceType = "fact_source";
+/** Which messages were read for facts. Their name is the message, their conversation the message's. */
+export const readingType = "fact_reading";
 /** Which facts are derived from a fact. Their name is that fact. */
 export const derivationType = "fact_derivation";
 
