@@ -48,7 +48,7 @@ describeEngines("migration of VoltAgent's histories", (engine) => {
               id: "e2",
               status: "error",
               input: { q: 1 },
-              metadata: { a: 1, voltagent: { statusMessage: '{"message": "no"}', tags: ["x"] } },
+              metadata: { a: 1, voltagent: { statusMessage: { message: "no" }, tags: ["x"] } },
             },
           ],
         },
@@ -88,7 +88,7 @@ describeEngines("migration of VoltAgent's histories", (engine) => {
       endedAt: new Date("2025-07-01T10:01:00Z"),
       steps: [
         { id: "s1", index: 0, type: "agent", name: "ask", metadata: { voltagent: { agentExecutionId: "h1" } } },
-        { id: "s2", index: 1, status: "error", metadata: { voltagent: { error: '"declined"' } } },
+        { id: "s2", index: 1, status: "error", metadata: { voltagent: { error: "declined" } } },
       ],
       events: [{ id: "e1" }, { id: "e2" }],
     });

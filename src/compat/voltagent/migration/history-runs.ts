@@ -1,7 +1,7 @@
 import type { WorkflowStateEntry } from "../../../adapters/voltagent/shapes.ts";
 import { workflowRun } from "../../../adapters/voltagent/stored-runs.ts";
 import type { RunEventInput, RunInput, RunStepInput } from "../../../domain/runs.ts";
-import { fieldOf, type OldRow, objectOf, timeOf, wordOf } from "./old-rows.ts";
+import { fieldOf, type OldRow, objectOf, timeOf, withoutNull, wordOf } from "./old-rows.ts";
 
 // How the histories of older versions stand in `memory.runs`. What a run, step or event has no field for is in its
 // metadata under "voltagent".
@@ -17,25 +17,33 @@ export function historyRun(row: OldRow): RunInput {
     output: fieldOf(row.output),
     usage: fieldOf(row.usage),
     metadata: objectOf(row.metadata),
+    // Whether somebody was named: the run has to be somebody's.
+    state: wordOf(row.userid) === undefined ? { withoutUser: true } : undefined,
     startedAt: timeOf(row.timestamp),
   };
 }
 
 /** A step of an agent's history: any object, kept as the output. */
 export function historyStep(row: OldRow): RunStepInput {
-  const { type, name } = objectOf(row.value);
-  return { id: String(row.key), type: wordOf(type) ?? "step", name: wordOf(name), output: fieldOf(row.value) };
+  const { type, name, timestamp } = objectOf(row.value);
+  return {
+    id: String(row.key),
+    type: wordOf(type) ?? "step",
+    name: wordOf(name),
+    output: fieldOf(row.value),
+    startedAt: timeOf(timestamp),
+  };
 }
 
 /** An event on the timeline of an agent's run. */
 export function timelineEvent(row: OldRow): RunEventInput {
-  const { status_message: statusMessage, version, tags, error } = row;
+  const { version, tags, error } = row;
   return {
     ...eventFields(row),
     id: String(row.id),
     type: wordOf(row.event_type) ?? "event",
     name: wordOf(row.event_name) ?? "event",
-    metadata: withRest(row.metadata, { statusMessage, version, tags, error }),
+    metadata: withRest(row.metadata, { statusMessage: parsedText(row.status_message), version, tags, error }),
   };
 }
 
@@ -43,22 +51,34 @@ export function timelineEvent(row: OldRow): RunEventInput {
 export function workflowHistoryRun(row: OldRow, id: string): RunInput {
   const startedAt = timeOf(row.start_time) ?? new Date(0);
   const endedAt = timeOf(row.end_time);
+  const optional = {
+    userId: wordOf(row.user_id),
+    conversationId: wordOf(row.conversation_id),
+    input: row.input,
+    output: row.output,
+    metadata: row.metadata === null ? null : objectOf(row.metadata),
+  };
   const entry = {
+    ...(withoutNull(optional) as Partial<WorkflowStateEntry>),
     id,
     workflowId: wordOf(row.workflow_id) ?? "unknown",
     workflowName: wordOf(row.name) ?? "unknown",
     status: wordOf(row.status) as WorkflowStateEntry["status"],
-    input: fieldOf(row.input),
-    output: fieldOf(row.output),
-    metadata: objectOf(row.metadata),
-    ...(wordOf(row.conversation_id) === undefined ? {} : { conversationId: wordOf(row.conversation_id) as string }),
     createdAt: startedAt,
     updatedAt: timeOf(row.updated_at) ?? endedAt ?? startedAt,
   };
-  return { ...workflowRun(id, entry), endedAt };
+  const run = workflowRun(id, entry);
+  const state = { ...objectOf(run.state), ...withoutNull({ createdAt: timeOf(row.created_at)?.toISOString() }) };
+  return { ...run, state, endedAt };
 }
 
 export function workflowStep(row: OldRow): RunStepInput {
+  const rest = {
+    error: parsedText(row.error_message),
+    agentExecutionId: row.agent_execution_id,
+    createdAt: timeOf(row.created_at)?.toISOString(),
+    updatedAt: timeOf(row.updated_at)?.toISOString(),
+  };
   return {
     id: String(row.id),
     type: wordOf(row.step_type) ?? "step",
@@ -67,20 +87,25 @@ export function workflowStep(row: OldRow): RunStepInput {
     index: typeof row.step_index === "number" ? row.step_index : undefined,
     input: fieldOf(row.input),
     output: fieldOf(row.output),
-    metadata: withRest(undefined, { error: row.error_message, agentExecutionId: row.agent_execution_id }),
+    metadata: withRest(undefined, rest),
     startedAt: timeOf(row.start_time),
     endedAt: timeOf(row.end_time),
   };
 }
 
 export function workflowEvent(row: OldRow): RunEventInput {
-  const { status_message: statusMessage, trace_id: traceId, event_sequence: eventSequence } = row;
+  const rest = {
+    statusMessage: parsedText(row.status_message),
+    traceId: row.trace_id,
+    eventSequence: row.event_sequence,
+    createdAt: timeOf(row.created_at)?.toISOString(),
+  };
   return {
     ...eventFields(row),
     id: String(row.event_id),
     type: wordOf(row.type) ?? "event",
     name: wordOf(row.name) ?? "event",
-    metadata: withRest(row.metadata, { statusMessage, traceId, eventSequence }),
+    metadata: withRest(row.metadata, rest),
   };
 }
 
@@ -97,6 +122,16 @@ function eventFields(row: OldRow) {
 }
 
 function withRest(metadata: unknown, rest: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const kept = Object.entries(rest).filter(([, value]) => value !== null && value !== undefined);
-  return { ...objectOf(metadata), ...(kept.length === 0 ? {} : { voltagent: Object.fromEntries(kept) }) };
+  const kept = withoutNull(rest);
+  return { ...objectOf(metadata), ...(Object.keys(kept).length === 0 ? {} : { voltagent: kept }) };
+}
+
+/** VoltAgent wrote messages and errors as the text of their JSON. */
+function parsedText(value: unknown): unknown {
+  if (typeof value !== "string") return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
 }

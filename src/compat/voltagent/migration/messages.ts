@@ -1,8 +1,10 @@
 import { normalizeMessages } from "../../../core/messages/normalize-message.ts";
 import { BackendError } from "../../../domain/errors.ts";
+import type { MessageInputObject } from "../../../domain/message.ts";
 import type { AppendRequest, NewMessage } from "../../../domain/session-store.ts";
 import { type ConversationAppend, plainAppend } from "../../../stores/postgres/append-statements.ts";
 import { type Database, epochMs } from "../../../stores/postgres/database.ts";
+import { toInput } from "../message-shapes.ts";
 import { columnsOf, type ImportContext, messageIdSql } from "./conversations.ts";
 import { decodeMessage, type OldMessage } from "./decode-message.ts";
 import { migrationTables, movedTable } from "./state.ts";
@@ -92,9 +94,18 @@ function toAppends(tenant: string, rows: readonly QueuedRow[]): ConversationAppe
   });
 }
 
+/** With content instead of parts, what gives the content back to the letter is noted, as it is for new messages. */
+function inputOf(row: QueuedRow): MessageInputObject {
+  const decoded = decodeMessage(row);
+  if (row.content === null || row.parts?.startsWith("[") === true) return decoded;
+  const { role = row.role, metadata, createdAt } = decoded;
+  const time = createdAt === undefined ? {} : { createdAt: new Date(row.createdAt) };
+  return toInput({ id: row.id, role, content: row.content, type: row.type ?? undefined, metadata, ...time });
+}
+
 function toMessage(row: QueuedRow): NewMessage {
   try {
-    const [message] = normalizeMessages(decodeMessage(row), new Date());
+    const [message] = normalizeMessages(inputOf(row), new Date());
     return message as NewMessage;
   } catch (error) {
     throw new BackendError(

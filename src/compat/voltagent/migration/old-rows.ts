@@ -79,3 +79,8 @@ export function objectOf(value: unknown): Readonly<Record<string, unknown>> {
   if (value === null || value === undefined) return {};
   return typeof value === "object" && !Array.isArray(value) ? (value as Record<string, unknown>) : { value };
 }
+
+/** Without the fields that are null or undefined. */
+export function withoutNull(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && value !== undefined));
+}

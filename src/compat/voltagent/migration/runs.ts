@@ -6,7 +6,7 @@ import type { NewRecord, StoredRecord } from "../../../domain/record-store.ts";
 import type { RunInput } from "../../../domain/runs.ts";
 import type { ImportContext } from "./conversations.ts";
 import { historyRun, historyStep, timelineEvent, workflowEvent, workflowHistoryRun, workflowStep } from "./history-runs.ts";
-import { countRows, fieldOf, nextRows, type OldRow, objectOf, timeOf, wordOf } from "./old-rows.ts";
+import { countRows, nextRows, type OldRow, objectOf, timeOf, withoutNull, wordOf } from "./old-rows.ts";
 import { putMissing } from "./records.ts";
 import type { LegacyTable } from "./tables.ts";
 
@@ -37,13 +37,15 @@ const runTables: readonly RunTable[] = [
     table: "agent_history_steps",
     key: "key",
     group: "history_id",
-    records: (context, rows) => parts(context, rows, "history_id", (run, row, place) => newStep(run, historyStep(row), place, [0, place])),
+    records: (context, rows) =>
+      parts(context, rows, "history_id", (run, row, place) => newStep(run, historyStep(row), place, [run.position, place])),
   },
   {
     table: "agent_history_timeline_events",
     key: "id",
     group: "history_id",
-    records: (context, rows) => parts(context, rows, "history_id", (run, row, place) => newEvent(run, timelineEvent(row), [0, place])),
+    records: (context, rows) =>
+      parts(context, rows, "history_id", (run, row, place) => newEvent(run, timelineEvent(row), [run.position, place])),
   },
   {
     table: "workflow_history",
@@ -57,7 +59,7 @@ const runTables: readonly RunTable[] = [
     records: (context, rows) =>
       parts(context, rows, "workflow_history_id", (run, row, place) => {
         const step = workflowStep(row);
-        return newStep(run, step, step.index ?? place, [0, place]);
+        return newStep(run, step, step.index ?? place, [run.position, place]);
       }),
   },
   {
@@ -66,7 +68,7 @@ const runTables: readonly RunTable[] = [
     group: "workflow_history_id",
     records: (context, rows) =>
       parts(context, rows, "workflow_history_id", (run, row, place) =>
-        newEvent(run, workflowEvent(row), [0, typeof row.event_sequence === "number" ? row.event_sequence : place]),
+        newEvent(run, workflowEvent(row), [run.position, typeof row.event_sequence === "number" ? row.event_sequence : place]),
       ),
   },
   {
@@ -148,18 +150,20 @@ interface RunRow {
   readonly id: string;
   readonly userId: string;
   readonly conversationId: string | null;
+  /** When it started. */
+  readonly position: number;
 }
 
 async function runsOf({ transaction, names, tenant }: ImportContext, ids: readonly string[]): Promise<Map<string, StoredRecord>> {
   const { rows } = await transaction.query<RunRow>({
-    text: `SELECT id, user_id AS "userId", conversation_id AS "conversationId" FROM ${names.table.records} WHERE tenant = $1 AND type = $2 AND id = ANY($3::text[])`,
+    text: `SELECT id, user_id AS "userId", conversation_id AS "conversationId", position FROM ${names.table.records} WHERE tenant = $1 AND type = $2 AND id = ANY($3::text[])`,
     values: [tenant, runType, [...new Set(ids)]],
   });
   return new Map(rows.map((row) => [row.id, runStub(tenant, row)]));
 }
 
 /** As much of a run as what hangs on it takes over. */
-function runStub(tenant: string, { id, userId, conversationId }: RunRow): StoredRecord {
+function runStub(tenant: string, { id, userId, conversationId, position }: RunRow): StoredRecord {
   return {
     tenant,
     userId,
@@ -171,7 +175,7 @@ function runStub(tenant: string, { id, userId, conversationId }: RunRow): Stored
     key: undefined,
     content: "",
     data: {},
-    position: 0,
+    position,
     createdAt: new Date(0),
     expiresAt: undefined,
     version: 1,
@@ -193,10 +197,12 @@ async function operationSteps(context: ImportContext, rows: readonly OldRow[]): 
     const known = runs.get(id) ?? runRecord(context, userId, id, run);
     runs.set(id, known);
     return [
-      newStep(runStub(context.tenant, { id, userId, conversationId: step.conversationId }), runStep(step), step.stepIndex, [
-        0,
+      newStep(
+        runStub(context.tenant, { id, userId, conversationId: step.conversationId, position: known.position }),
+        runStep(step),
         step.stepIndex,
-      ]),
+        [0, step.stepIndex],
+      ),
     ];
   });
   return [...runs.values(), ...records];
@@ -213,9 +219,7 @@ function stepRecord(row: OldRow): ConversationStepRecord {
     subAgentName: row.sub_agent_name,
   };
   return {
-    ...(Object.fromEntries(
-      Object.entries(optional).filter(([, value]) => value !== null && value !== undefined),
-    ) as Partial<ConversationStepRecord>),
+    ...(withoutNull(optional) as Partial<ConversationStepRecord>),
     id: String(row.id),
     conversationId: String(row.conversation_id),
     userId: wordOf(row.user_id) ?? "default",
@@ -243,7 +247,7 @@ function stateEntry(row: OldRow, id: string): WorkflowStateEntry {
   };
   const createdAt = timeOf(row.created_at) ?? new Date(0);
   return {
-    ...(Object.fromEntries(Object.entries(optional).filter(([, value]) => fieldOf(value) !== undefined)) as Partial<WorkflowStateEntry>),
+    ...(withoutNull(optional) as Partial<WorkflowStateEntry>),
     id,
     workflowId: wordOf(row.workflow_id) ?? "unknown",
     workflowName: wordOf(row.workflow_name) ?? "unknown",
