@@ -25,10 +25,12 @@ import { takingRecords } from "../stores/taking-records.ts";
 import { addMessages } from "./add-messages.ts";
 import { type ArchivableStore, archivedStore } from "./archived-store.ts";
 import { composedStore } from "./composed-store.ts";
+import { context } from "./context.ts";
 import { conversations } from "./conversations.ts";
 import { type CoreRecords, coreRecords } from "./core-records.ts";
 import { factSettings } from "./facts/settings.ts";
 import { facts } from "./facts.ts";
+import { memoryHealth } from "./health.ts";
 import { type MemoryCore, memoryCore } from "./memory-core.ts";
 import { messages } from "./messages.ts";
 import { recall } from "./recall.ts";
@@ -132,7 +134,7 @@ export function createMemory(options: MemoryOptions = {}): Memory {
     scope: (scope: ScopeOptions) => handle(core, makeScope(tenant, scope)),
     ready: async (call) => {
       call?.signal?.throwIfAborted();
-      await core.open();
+      await Promise.all([core.open(), core.records.isLazy ? undefined : core.records.open()]);
     },
     async flush(call) {
       await core.open();
@@ -150,7 +152,7 @@ export function createMemory(options: MemoryOptions = {}): Memory {
         store: store.name,
       };
     },
-    health: (call) => core.store.health(call?.signal),
+    health: (call) => memoryHealth(core, call?.signal),
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -178,8 +180,8 @@ function resolveVectors(vectors: VectorsOption | undefined, sessions: SessionsOp
 }
 
 function resolveRecords(given: RecordsOption | undefined, { records }: MemoryStore): CoreRecords {
-  if (given !== undefined) return coreRecords({ store: resolveRecordStore(given), isShared: false, exists: () => true });
-  if (records !== undefined) return coreRecords({ store: records, isShared: true, exists: () => true });
+  if (given !== undefined) return coreRecords({ store: resolveRecordStore(given), isShared: false });
+  if (records !== undefined) return coreRecords({ store: records, isShared: true });
   return coreRecords({ ...recordsOfTheirOwn(), isShared: false });
 }
 
@@ -205,6 +207,7 @@ function handle(core: MemoryCore, scope: StoreScope): ScopedMemory {
       }
       return recall(core, within, query, options);
     },
+    context: (options = {}) => context(core, scope, options),
     conversations: conversations(core, scope),
     messages: messages(core, scope),
     runs: runs(core, scope),

@@ -176,6 +176,19 @@ describe("records beside other stores", () => {
     await expect(records.count(everything, {})).rejects.toMatchObject({ code: "closed" });
   });
 
+  test("are made ready with the memory, and asked for its health", async () => {
+    const directory = newDirectory();
+    const path = join(directory, "records.sqlite");
+    const memory = opened({ sessions: sessionsAlone(), records: { store: "sqlite", path } });
+    await memory.ready();
+    expect(existsSync(path)).toBe(true);
+    expect(await memory.health()).toMatchObject({ ok: true, store: "memory + sqlite", versions: { sqlite: expect.any(String) } });
+    const broken = opened({ sessions: { store: "memory" }, records: { store: "sqlite", path: directory } });
+    expect(await broken.health()).toMatchObject({ ok: false, problem: expect.stringContaining("[sqlite]") });
+    await expect(broken.ready()).rejects.toMatchObject({ code: "backend_denied" });
+    expect(await opened({ sessions: { store: "memory" } }).health()).toMatchObject({ ok: true, versions: {} });
+  });
+
   test("are told from a name that is not known", () => {
     expect(() => createMemory({ records: { store: "redis" } as never })).toThrow(
       '[records.store] "redis" is not known: use memory, postgres',
