@@ -273,6 +273,15 @@ describeConnections("VoltAgent's storage", (place) => {
       await storage.saveConversationSteps([]);
     });
 
+    test("a tool's call and its result share an id in VoltAgent, and neither takes the place of the other", async () => {
+      const { id, userId } = await conversation();
+      const call: ConversationStepRecord = { ...step(userId, id, "call-1", 0), type: "tool_call", arguments: { a: 1 } };
+      const result: ConversationStepRecord = { ...step(userId, id, "call-1", 0), type: "tool_result", result: { sum: 2 } };
+      await storage.saveConversationSteps([call, result]);
+      await storage.saveConversationSteps([call]);
+      expect(await storage.getConversationSteps(userId, id)).toEqual([call, result]);
+    });
+
     test("operations of the same name in two conversations stay apart", async () => {
       const userId = newId("user");
       const [one, two] = [await conversation({ userId }), await conversation({ userId })];

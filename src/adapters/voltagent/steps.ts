@@ -16,7 +16,8 @@ export async function saveSteps(memory: Memory, steps: readonly ConversationStep
     const mine = memory.scope({ userId });
     await mine.conversations.get(conversationId);
     const { userId: _user, ...run } = stepsRun(first);
-    const recording = { steps: [first, ...others].map(runStep) };
+    const distinct = new Map([first, ...others].map((step) => runStep(step)).map((step) => [step.id, step]));
+    const recording = { steps: [...distinct.values()] };
     try {
       await mine.runs.record(run.id, recording);
     } catch (error) {
@@ -37,8 +38,15 @@ export async function getSteps(
   const wanted = limit !== undefined && limit > 0 ? Math.ceil(limit) : Number.POSITIVE_INFINITY;
   const trees =
     operationId === undefined ? newestTrees(memory, userId, conversationId, wanted) : oneTree(memory, userId, conversationId, operationId);
-  const steps = (await trees).flatMap((run) => run.steps.map((step) => toConversationStep(run, step)));
+  const steps = (await trees).flatMap((run) => run.steps.map((step) => toConversationStep(run, step)).sort(inOrder));
   return steps.slice(Math.max(0, steps.length - wanted));
+}
+
+const places = { text: 0, tool_call: 1, tool_result: 2 } as const;
+
+/** What stands at one index is said first, then asked of a tool, then answered by it. */
+function inOrder(left: ConversationStepRecord, right: ConversationStepRecord): number {
+  return left.stepIndex - right.stepIndex || places[left.type] - places[right.type];
 }
 
 async function oneTree(memory: Memory, userId: string, conversationId: string, operationId: string): Promise<RunTree[]> {

@@ -96,22 +96,15 @@ export function stepsRun(step: ConversationStepRecord): RunInput & { readonly id
   };
 }
 
-/** The step as a step of its run. */
+/**
+ * The step as a step of its run. VoltAgent gives a tool's call and its result one id: they are two steps here, so that the
+ * result does not take the place of the call.
+ */
 export function runStep(step: ConversationStepRecord): RunStepInput {
-  const {
-    id,
-    conversationId: _conversation,
-    userId: _user,
-    operationId: _operation,
-    stepIndex,
-    type,
-    arguments: input,
-    result,
-    ...rest
-  } = step;
+  const { conversationId: _conversation, userId: _user, operationId: _operation, stepIndex, arguments: input, result, ...rest } = step;
   return {
-    id,
-    type,
+    id: stepId(step),
+    type: step.type,
     index: stepIndex,
     input: storableJson(input),
     output: storableJson(result),
@@ -120,18 +113,21 @@ export function runStep(step: ConversationStepRecord): RunStepInput {
   };
 }
 
+const stepId = ({ id, type }: ConversationStepRecord) => (id.length <= longestReadableId ? `${type}:${id}` : stableId(type, id));
+
+/** Ids have at most 512 characters. */
+const longestReadableId = 200;
+
 /** What {@link runStep} was made of. */
 export function toConversationStep(run: Run, step: RunStep): ConversationStepRecord {
-  type Rest = Pick<ConversationStepRecord, "agentId" | "role" | "createdAt">;
+  type Rest = Pick<ConversationStepRecord, "id" | "type" | "agentId" | "role" | "createdAt">;
   return {
     ...(step.metadata as unknown as Rest),
     ...defined({ arguments: step.input as ConversationStepRecord["arguments"], result: step.output as ConversationStepRecord["result"] }),
-    id: step.id,
     conversationId: run.conversationId as string,
     userId: run.userId,
     operationId: run.metadata.operationId as string,
     stepIndex: step.index,
-    type: step.type as ConversationStepRecord["type"],
   };
 }
 
