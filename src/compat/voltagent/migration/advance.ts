@@ -35,6 +35,7 @@ export async function requeue(transaction: SqlTransaction, state: MigrationState
 const steps: Readonly<Record<MigrationPhase, (context: ImportContext, options: ImportOptions) => Promise<MigrationState>>> = {
   async conversations(context) {
     const { conversations, messages } = await importConversations(context);
+    await analyze(context, ["conversations", "conversation_owners"]);
     return { ...begun(context.state, "messages"), total: messages, conversations };
   },
 
@@ -63,14 +64,18 @@ const steps: Readonly<Record<MigrationPhase, (context: ImportContext, options: I
     return position === undefined ? begun(state, "finish") : { ...state, position };
   },
 
-  async finish({ transaction, names, state }) {
-    const { conversations, conversation_owners: owners, messages, search, records } = names.table;
-    // Right after a bulk load the planner knows nothing of these tables.
-    const analyzed = [conversations, owners, messages, search, records].map((table) => `ANALYZE ${table}`);
-    await transaction.execute([`DROP TABLE IF EXISTS ${migrationTables(names).queue}`, ...analyzed].join("; "));
+  async finish(context) {
+    const { transaction, names, state } = context;
+    await transaction.execute(`DROP TABLE IF EXISTS ${migrationTables(names).queue}`);
+    await analyze(context, ["conversations", "messages", "search", "records"]);
     return { ...state, status: "done" };
   },
 };
+
+/** After a bulk load the planner knows nothing of a table, and may walk all rows of a user to find one. */
+async function analyze({ transaction, names }: ImportContext, tables: readonly (keyof Names["table"])[]): Promise<void> {
+  await transaction.execute(`ANALYZE ${tables.map((table) => names.table[table]).join(", ")}`);
+}
 
 function begun(state: MigrationState, phase: MigrationPhase): MigrationState {
   return { ...state, phase, position: [], done: 0, total: 0 };
