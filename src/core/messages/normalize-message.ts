@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { InvalidArgumentError } from "../../domain/errors.ts";
 import type { MessageInput, MessageInputObject } from "../../domain/message.ts";
 import { encodeParts } from "../../domain/parts-codec.ts";
+import { withoutRecalled } from "../../domain/recalled.ts";
 import type { NewMessage } from "../../domain/session-store.ts";
 import { encodeMetadata, parseTime } from "../validate.ts";
 import { plainText, storableText } from "./plain-text.ts";
@@ -36,7 +37,9 @@ function normalizeMessage(input: MessageInput, at: string, now: Date): NewMessag
   validateId(`${at}.role`, role);
   if (name !== undefined && name !== null) validateId(`${at}.name`, name);
   const parts = payload(input, at);
-  const text = storableText(Array.isArray(input.parts) && typeof input.content === "string" ? input.content : plainText(parts));
+  const text = storableText(
+    Array.isArray(input.parts) && typeof input.content === "string" ? withoutRecalled(input.content) : plainText(parts),
+  );
   const exchange = toolExchange(role, parts);
   return {
     id,

@@ -1,11 +1,14 @@
+import { isRecalledPart, withoutRecalled } from "../../domain/recalled.ts";
+
 /**
  * The text of a message that is searched and quoted: its text parts, and the names of files and sources. Not reasoning,
- * not tool input or output, not data parts.
+ * not tool input or output, not data parts, and not what quotes memory.
  */
 export function plainText(parts: readonly unknown[]): string {
   return parts
     .flatMap(spoken)
-    .map(partText)
+    .filter((part) => !isRecalledPart(part))
+    .map((part) => withoutRecalled(partText(part)))
     .filter((text) => text !== "")
     .join("\n");
 }

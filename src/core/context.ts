@@ -1,0 +1,198 @@
+import type {
+  Context,
+  ContextKind,
+  ContextMessage,
+  ContextOmission,
+  ContextOptions,
+  ContextShares,
+  ContextSource,
+} from "../domain/context.ts";
+import { InvalidArgumentError } from "../domain/errors.ts";
+import { recalledMark } from "../domain/recalled.ts";
+import type { StoreScope } from "../domain/session-store.ts";
+import { type Entry, type Filled, fill, omit, render } from "./context/entries.ts";
+import { fenceEnd, fenceStart, instructions } from "./context/fence.ts";
+import { type Asked, gather, type Material, type UserScope } from "./context/gather.ts";
+import { modelMessages } from "./context/model-messages.ts";
+import { makeSaid } from "./context/near-equal.ts";
+import { messageTokens, recentWindow, type TakenMessages, tokensOf } from "./context/recent-window.ts";
+import { factEntry, noteEntry, recalledEntries, summaryEntry } from "./context/remembered.ts";
+import { type Count, counter } from "./context/tokens.ts";
+import type { MemoryCore } from "./memory-core.ts";
+import { validateId } from "./messages/normalize-message.ts";
+import { narrowed } from "./scope.ts";
+import { parseCount } from "./validate.ts";
+
+const standardShares: ContextShares = { recent: 0.4, working: 0.15, facts: 0.1, summaries: 0.1, recall: 0.25 };
+const kinds = Object.keys(standardShares) as ContextKind[];
+const tokensPerMessage = 20;
+const mostAskedFor = 200;
+/** One memory alone takes at most this share of its part. */
+const mostOfOne = 1 / 3;
+
+/** Everything a model call needs of memory, within a number of tokens. */
+export async function context(core: MemoryCore, scope: StoreScope, options: ContextOptions): Promise<Context> {
+  const within = narrowed(scope, { userId: options.userId });
+  if (within.userId === undefined)
+    throw new InvalidArgumentError("userId", "is required: whose memory is it? Pass userId, or use memory.scope({ userId })");
+  const { maxTokens, shares, asked } = checkOptions(options);
+  options.signal?.throwIfAborted();
+  const [count, material] = await Promise.all([counter(options.tokenizer, asked.deadlineMs), gather(core, within as UserScope, asked)]);
+  return pack(material, asked, maxTokens, shares, count);
+}
+
+function pack(material: Material, asked: Asked, maxTokens: number, shares: ContextShares, count: Count): Context {
+  const { conversationId } = asked;
+  const window = recentWindow(asked.recentMessages === 0 ? [] : (material.recent?.items ?? []), asked.recentMessages, count);
+  const room = maxTokens - count(instructions) - 2 * messageTokens - count(fenceStart) - count(fenceEnd);
+  const sum = kinds.reduce((total, kind) => total + shares[kind], 0);
+  const shareOf = (kind: ContextKind) => (room * shares[kind]) / sum;
+
+  const first = window.take(shareOf("recent"), room);
+  let left = shareOf("recent") - first.tokens;
+  const part = (kind: Entry["kind"], candidates: readonly Entry[], ofOne: number): Filled => {
+    const own = Math.max(0, shareOf(kind) + left);
+    const filled = fill(candidates, own, own * ofOne, count);
+    left += shareOf(kind) - filled.tokens;
+    return filled;
+  };
+  const notes = part(
+    "working",
+    material.notes.map(({ of, entry }) => noteEntry(of, entry, conversationId)),
+    1,
+  );
+  const known = part("facts", material.facts.map(factEntry), 1);
+  const before = material.summaries.filter(({ toSeq }) => toSeq < (first.messages[0]?.seq ?? Number.POSITIVE_INFINITY));
+  const summaries = part("summaries", before.map((summary) => summaryEntry(summary, conversationId as string)).reverse(), 1);
+  const { fresh, repeated } = newEntries(material, conversationId, first, [...known.entries, ...notes.entries]);
+  const recalled = part("recall", fresh, mostOfOne);
+
+  const recent = left > 0 ? window.take(first.tokens + left, room) : first;
+  const inWindow = new Set(recent.messages.map(({ id }) => id));
+  const isTwice = (one: Entry) => one.kind === "recall" && one.conversationId === conversationId && inWindow.has(one.id);
+  const entries = [notes, known, summaries, recalled].flatMap((filled) => filled.entries);
+  const omitted: ContextOmission[] = [
+    ...[...material.late].map(
+      (kind): ContextOmission => ({ kind, id: undefined, conversationId: undefined, reason: "deadline", tokens: undefined }),
+    ),
+    ...[notes, known, summaries, recalled].flatMap((filled) => filled.omitted),
+    ...[...repeated, ...entries.filter(isTwice)].map((one) => omit(one, "duplicate")),
+  ];
+  return assemble(
+    recent,
+    entries.filter((one) => !isTwice(one)),
+    window.unusable,
+    { omitted, maxTokens, count, material, conversationId, left: window.left },
+  );
+}
+
+/** Recalled messages that neither the window nor anything before them says. */
+function newEntries(material: Material, conversationId: string | undefined, { messages }: TakenMessages, others: readonly Entry[]) {
+  const said = makeSaid();
+  for (const { content } of messages) said.add(content);
+  for (const { text } of others) said.add(text);
+  const ids = new Set(messages.map(({ id }) => id));
+  const fresh: Entry[] = [];
+  const repeated: Entry[] = [];
+  for (const one of recalledEntries(material.hits, conversationId)) {
+    const isKnown = (one.conversationId === conversationId && ids.has(one.id)) || said.has(one.text);
+    (isKnown ? repeated : fresh).push(one);
+    if (!isKnown) said.add(one.text);
+  }
+  return { fresh, repeated };
+}
+
+interface Assembly {
+  readonly omitted: ContextOmission[];
+  readonly maxTokens: number;
+  readonly count: Count;
+  readonly material: Material;
+  readonly conversationId: string | undefined;
+  readonly left: (taken: TakenMessages) => ContextOmission[];
+}
+
+/** Counted as a whole at last: texts side by side may take other tokens than each alone. */
+function assemble(taken: TakenMessages, all: readonly Entry[], unusable: readonly ContextOmission[], assembly: Assembly): Context {
+  const { omitted, maxTokens, count, material, conversationId, left } = assembly;
+  const entries = [...all];
+  const recent = modelMessages(taken.pieces);
+  const fixed = count(instructions) + messageTokens + tokensOf(recent, count);
+  for (;;) {
+    const { text, sources } = render(entries);
+    const memory: ContextMessage[] =
+      entries.length === 0 ? [] : [{ role: "user", content: [{ type: "text", text, providerOptions: mark() }] }];
+    const tokens = fixed + tokensOf(memory, count);
+    const last = entries.at(-1);
+    if (tokens > maxTokens && last !== undefined) {
+      entries.pop();
+      omitted.push(omit(last, "budget"));
+      continue;
+    }
+    const windowSources = taken.messages.map(({ id, createdAt, conversationId }) => ({
+      kind: "recent" as const,
+      id,
+      conversationId,
+      label: undefined,
+      createdAt,
+    }));
+    const older: ContextOmission[] =
+      material.recent?.nextCursor === undefined
+        ? []
+        : [{ kind: "recent", id: undefined, conversationId, reason: "older", tokens: undefined }];
+    return {
+      instructions,
+      messages: [...memory, ...recent],
+      sources: [...sources, ...windowSources],
+      omitted: onlyAbsent([...omitted, ...unusable, ...left(taken), ...older], [...sources, ...windowSources]),
+      tokens,
+    };
+  }
+}
+
+/** A message can come in by two ways: it is left out only when it comes by neither, and told once. */
+function onlyAbsent(omitted: readonly ContextOmission[], sources: readonly ContextSource[]): ContextOmission[] {
+  const nameOf = ({ kind, conversationId, id }: ContextOmission | ContextSource) =>
+    JSON.stringify([kind === "recent" || kind === "recall" ? "message" : kind, conversationId, id]);
+  const present = new Set(sources.map(nameOf));
+  const told = new Set<string>();
+  return omitted.filter((one) => {
+    if (one.id === undefined || one.reason === "cut") return true;
+    const name = nameOf(one);
+    const isNew = !present.has(name) && !told.has(name);
+    told.add(name);
+    return isNew;
+  });
+}
+
+const mark = () => ({ unforget: { ...recalledMark.unforget } });
+
+function checkOptions(options: ContextOptions): { readonly maxTokens: number; readonly shares: ContextShares; readonly asked: Asked } {
+  const { conversationId, query, tokenizer, deadlineMs, signal } = options;
+  if (conversationId !== undefined) validateId("conversationId", conversationId);
+  if (query !== undefined && typeof query !== "string") throw new InvalidArgumentError("query", "must be a string");
+  if (tokenizer !== undefined && typeof tokenizer !== "function")
+    throw new InvalidArgumentError("tokenizer", "must be a function of a text");
+  if (deadlineMs !== undefined && !(deadlineMs > 0 && deadlineMs < 2 ** 31))
+    throw new InvalidArgumentError("deadlineMs", "must be a number of milliseconds above 0");
+  const maxTokens = parseCount("maxTokens", options.maxTokens, 4_000, 200, 10_000_000);
+  const standard = Math.min(mostAskedFor, Math.ceil(maxTokens / tokensPerMessage));
+  const shares = checkShares(options.shares);
+  const recentMessages = parseCount("recentMessages", options.recentMessages, standard, 0, 1_000);
+  const wanted = new Set(kinds.filter((kind) => shares[kind] > 0));
+  if (options.recall === false) wanted.delete("recall");
+  if (recentMessages === 0) wanted.delete("recent");
+  const recall = { limit: standard, ...(options.recall === false ? {} : options.recall) };
+  return { maxTokens, shares, asked: { conversationId, query, wanted, recentMessages, recall, deadlineMs, signal } };
+}
+
+function checkShares(given: Partial<ContextShares> = {}): ContextShares {
+  const shares = { ...standardShares };
+  for (const [kind, share] of Object.entries(given)) {
+    if (!Object.hasOwn(standardShares, kind)) throw new InvalidArgumentError("shares", `has no "${kind}": known are ${kinds.join(", ")}`);
+    if (share === undefined) continue;
+    if (!(share >= 0 && Number.isFinite(share))) throw new InvalidArgumentError(`shares.${kind}`, "must be a number of at least 0");
+    shares[kind as ContextKind] = share;
+  }
+  if (kinds.every((kind) => shares[kind] === 0)) throw new InvalidArgumentError("shares", "must leave something in");
+  return shares;
+}

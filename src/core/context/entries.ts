@@ -1,0 +1,101 @@
+import type { ContextKind, ContextOmission, ContextSource } from "../../domain/context.ts";
+import { entry, fenceEnd, fenceStart } from "./fence.ts";
+import { type Count, cutToTokens } from "./tokens.ts";
+
+/** Something remembered, for a place of its own in the fence. */
+export interface Entry {
+  readonly kind: Exclude<ContextKind, "recent">;
+  readonly id: string;
+  readonly conversationId: string | undefined;
+  readonly createdAt: Date;
+  /** What stands before the text, in our words. */
+  readonly lead: string;
+  readonly text: string;
+  /** Entries of one group stand under one line. Empty: under none. */
+  readonly group: string;
+  /** Where it stands among the entries of its kind. */
+  readonly order: readonly (string | number)[];
+}
+
+const headings: Record<Entry["kind"], string> = {
+  working: "# Notes\n",
+  facts: "# Facts\n",
+  summaries: "# Earlier in this conversation, summarised\n",
+  recall: "# Earlier messages that may matter\n",
+};
+const kinds = Object.keys(headings) as Entry["kind"][];
+/** Shorter than this, a piece of a text says nothing. */
+const leastOfOne = 40;
+
+export interface Filled {
+  readonly entries: readonly Entry[];
+  readonly tokens: number;
+  readonly omitted: readonly ContextOmission[];
+}
+
+export const omit = ({ kind, id, conversationId }: Entry, reason: ContextOmission["reason"], tokens?: number): ContextOmission => ({
+  ...{ kind, id, conversationId, reason, tokens },
+});
+
+/**
+ * Takes the entries that fit, best first. A text that alone takes more than `mostOfOne` is cut to that.
+ */
+export function fill(candidates: readonly Entry[], room: number, mostOfOne: number, count: Count): Filled {
+  const entries: Entry[] = [];
+  const omitted: ContextOmission[] = [];
+  const groups = new Set<string>();
+  let tokens = 0;
+  for (const candidate of candidates) {
+    const framing =
+      (entries.length === 0 ? count(headings[candidate.kind]) : 0) + (groups.has(candidate.group) ? 0 : count(candidate.group));
+    const whole = count(lineOf(candidate, 99));
+    const most = Math.min(room - tokens - framing, mostOfOne);
+    const cut = whole > most && whole > mostOfOne && most >= leastOfOne ? shortened(candidate, most, count) : undefined;
+    const taken = cut ?? candidate;
+    const cost = framing + (cut === undefined ? whole : count(lineOf(cut, 99)));
+    if (tokens + cost > room) {
+      omitted.push(omit(candidate, "budget", whole));
+      continue;
+    }
+    if (cut !== undefined) omitted.push(omit(candidate, "cut", whole));
+    entries.push(taken);
+    groups.add(candidate.group);
+    tokens += cost;
+  }
+  return { entries, tokens, omitted };
+}
+
+function shortened(candidate: Entry, most: number, count: Count): Entry {
+  const ending = " […]";
+  const measure = (text: string) => count(lineOf({ ...candidate, text: text + ending }, 99));
+  return { ...candidate, text: cutToTokens(candidate.text, most, measure) + ending };
+}
+
+const lineOf = ({ lead, text }: Pick<Entry, "lead" | "text">, label: number) => entry(`[${label}] ${lead}:`, text);
+
+/** All of it in its fence, and what each number in it stands for. */
+export function render(entries: readonly Entry[]): { readonly text: string; readonly sources: readonly ContextSource[] } {
+  const sources: ContextSource[] = [];
+  let text = fenceStart;
+  for (const kind of kinds) {
+    const own = entries.filter((one) => one.kind === kind).sort(byOrder);
+    if (own.length > 0) text += headings[kind];
+    let group = "";
+    for (const one of own) {
+      if (one.group !== group) text += one.group;
+      group = one.group;
+      text += lineOf(one, sources.length + 1);
+      const { id, conversationId, createdAt } = one;
+      sources.push({ kind, id, conversationId, label: String(sources.length + 1), createdAt });
+    }
+  }
+  return { text: text + fenceEnd, sources };
+}
+
+function byOrder(left: Entry, right: Entry): number {
+  for (const [place, value] of left.order.entries()) {
+    const other = right.order[place];
+    if (other !== undefined && value !== other) return value < other ? -1 : 1;
+  }
+  return 0;
+}

@@ -1,0 +1,194 @@
+import type { ContextKind } from "../../domain/context.ts";
+import type { Page } from "../../domain/conversation.ts";
+import type { Fact } from "../../domain/facts.ts";
+import type { Message } from "../../domain/message.ts";
+import type { RecallHit, RecallOptions } from "../../domain/recall.ts";
+import type { StoreScope } from "../../domain/session-store.ts";
+import type { WorkingMemoryEntry } from "../../domain/working-memory.ts";
+import { facts } from "../facts.ts";
+import type { MemoryCore } from "../memory-core.ts";
+import { recall } from "../recall.ts";
+import { notesPlace, toEntry } from "../working-memory/notes.ts";
+import type { RememberedSummary } from "./remembered.ts";
+
+/** What a context is asked for, checked. */
+export interface Asked {
+  readonly conversationId: string | undefined;
+  readonly query: string | undefined;
+  readonly wanted: ReadonlySet<ContextKind>;
+  readonly recentMessages: number;
+  readonly recall: RecallOptions;
+  readonly deadlineMs: number | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A scope that names its user. */
+export type UserScope = StoreScope & { readonly userId: string };
+
+/** What there is to make a context of. Undefined: nothing, or not in time. */
+export interface Material {
+  readonly recent: Page<Message> | undefined;
+  readonly notes: readonly { readonly of: "user" | "conversation"; readonly entry: WorkingMemoryEntry }[];
+  readonly facts: readonly Fact[];
+  readonly summaries: readonly RememberedSummary[];
+  readonly hits: readonly RecallHit[];
+  /** What was not there in time. */
+  readonly late: ReadonlySet<ContextKind>;
+}
+
+const mostFacts = 40;
+/** Among so many messages one of the user is likely. */
+const leastRead = 10;
+
+/** Looks everywhere at once; only without a query the newest message has to be there first. */
+export async function gather(core: MemoryCore, scope: UserScope, asked: Asked): Promise<Material> {
+  const { conversationId, wanted } = asked;
+  const time = deadline(asked.deadlineMs, asked.signal);
+  const late = new Set<ContextKind>();
+  async function inTime<Value>(kind: ContextKind, nothing: Value, look: () => Promise<Value>): Promise<Value> {
+    if (!wanted.has(kind)) return nothing;
+    const answer = await time.race(look());
+    if (answer === time.late) late.add(kind);
+    return answer === time.late ? nothing : (answer as Value);
+  }
+  try {
+    const newest = readRecent(core, scope, asked, time.signal);
+    // Two wait for it, and each says so itself.
+    newest.catch(() => {});
+    const query =
+      asked.query === undefined
+        ? newest.then(newestQuestion)
+        : Promise.resolve({ text: asked.query, id: undefined, conversationId: undefined, until: undefined });
+    query.catch(() => {});
+    const [recent, notes, known, summaries, hits] = await Promise.all([
+      inTime("recent", undefined, () => newest),
+      inTime("working", [], () => readNotes(core, scope, conversationId, time.signal)),
+      inTime("facts", [], async () => readFacts(core, scope, (await query)?.text, time.signal)),
+      inTime("summaries", [], async () => []),
+      inTime("recall", [], async () => readHits(core, scope, await query, asked.recall, time.signal)),
+    ]);
+    return { recent, notes, facts: known, summaries, hits, late };
+  } finally {
+    time.clear();
+  }
+}
+
+async function readRecent(core: MemoryCore, scope: UserScope, { conversationId, recentMessages }: Asked, signal: AbortSignal) {
+  await core.open();
+  if (conversationId === undefined) return undefined;
+  const query = {
+    limit: Math.max(leastRead, recentMessages),
+    beforeSeq: undefined,
+    afterSeq: undefined,
+    before: undefined,
+    after: undefined,
+  };
+  return core.store.listMessages(scope, conversationId, { ...query, roles: undefined }, signal);
+}
+
+/**
+ * What memory is searched for when nothing is said, and before when: a question would find itself best of all. Messages that
+ * were written in one batch with it have its time and are searched, too.
+ */
+function newestQuestion(recent: Page<Message> | undefined): Question | undefined {
+  const items = recent?.items ?? [];
+  const place = items.findLastIndex(({ role, content }) => role === "user" && content.trim() !== "");
+  const question = items[place];
+  if (question === undefined) return undefined;
+  const isAlone = items[place - 1]?.createdAt.getTime() !== question.createdAt.getTime();
+  return {
+    text: question.content,
+    id: question.id,
+    conversationId: question.conversationId,
+    until: isAlone ? question.createdAt : undefined,
+  };
+}
+
+interface Question {
+  readonly text: string;
+  /** Of the message that asks. */
+  readonly id: string | undefined;
+  readonly conversationId: string | undefined;
+  readonly until: Date | undefined;
+}
+
+async function readNotes(
+  core: MemoryCore,
+  scope: UserScope,
+  conversationId: string | undefined,
+  signal: AbortSignal,
+): Promise<Material["notes"]> {
+  // Where nothing was ever written, nothing is made to read it.
+  const records = await core.records.openToDelete();
+  if (records === undefined) return [];
+  const owner = { ...scope, resourceId: scope.resourceId ?? "default" };
+  const places = [notesPlace(owner, undefined), ...(conversationId === undefined ? [] : [notesPlace(owner, conversationId)])];
+  const found = await records.get(
+    scope.tenant,
+    places.map(({ name }) => name),
+    signal,
+  );
+  return found.flatMap((record, place) => {
+    // Notes of a conversation are for the resource it belongs to.
+    const isVisible = scope.resourceId === undefined || record?.resourceId === scope.resourceId;
+    const entry = record && isVisible ? toEntry(record) : undefined;
+    return entry === undefined || entry.content.trim() === ""
+      ? []
+      : [{ of: place === 0 ? ("user" as const) : ("conversation" as const), entry }];
+  });
+}
+
+/** Those that hold words of the question, then the newest of what is known of the user. */
+async function readFacts(core: MemoryCore, scope: UserScope, query: string | undefined, signal: AbortSignal): Promise<Fact[]> {
+  if ((await core.records.openToDelete()) === undefined) return [];
+  const known = facts(core, scope);
+  const [found, ofUser] = await Promise.all([
+    query === undefined || query.trim() === "" ? [] : known.search(query, { limit: mostFacts, signal }),
+    known.current("user", undefined, { signal }),
+  ]);
+  const all = [...found.map(({ fact }) => fact), ...ofUser.slice(0, mostFacts)];
+  return [...new Map(all.map((fact) => [fact.id, fact])).values()];
+}
+
+async function readHits(core: MemoryCore, scope: UserScope, question: Question | undefined, options: RecallOptions, signal: AbortSignal) {
+  if (question === undefined) return [];
+  const hits = await recall(core, scope, question.text, { until: question.until, ...options, signal });
+  return hits.filter(({ id, conversationId }) => id !== question.id || conversationId !== question.conversationId);
+}
+
+interface Deadline {
+  readonly late: symbol;
+  /** Aborts what is under way when it is late or the caller gives up. */
+  readonly signal: AbortSignal;
+  race<Value>(work: Promise<Value>): Promise<Value | symbol>;
+  clear(): void;
+}
+
+function deadline(milliseconds: number | undefined, given: AbortSignal | undefined): Deadline {
+  const late = Symbol("late");
+  const ending = new AbortController();
+  const signal = given === undefined ? ending.signal : AbortSignal.any([given, ending.signal]);
+  let timer: NodeJS.Timeout | undefined;
+  const passed = new Promise<symbol>((resolve) => {
+    if (milliseconds === undefined) return;
+    timer = setTimeout(() => {
+      resolve(late);
+      ending.abort();
+    }, milliseconds);
+  });
+  return {
+    late,
+    signal,
+    async race(work) {
+      // What fails after the deadline is nobody's any more.
+      work.catch(() => {});
+      const answer = await Promise.race([work, passed]);
+      given?.throwIfAborted();
+      return answer;
+    },
+    clear() {
+      clearTimeout(timer);
+      ending.abort();
+    },
+  };
+}

@@ -1,0 +1,161 @@
+import type { CallOptions } from "./memory.ts";
+import type { RecallOptions } from "./recall.ts";
+
+export interface ContextOptions extends CallOptions {
+  /** Administrator's handle only: whose memory. */
+  readonly userId?: string | undefined;
+  /** The conversation that goes on: its newest messages, notes and summaries come in. One that is not there (yet) has none. */
+  readonly conversationId?: string | undefined;
+  /** What memory is searched for. @default the newest user message of the conversation */
+  readonly query?: string | undefined;
+  /** Most tokens of `instructions` and `messages` together. 200 to 10,000,000. @default 4000 */
+  readonly maxTokens?: number | undefined;
+  /** How the tokens are divided. @default see {@link ContextShares} */
+  readonly shares?: Partial<ContextShares> | undefined;
+  /** Most messages of the recent window. 0 to 1000. @default one for 20 tokens of `maxTokens`, at most 200 */
+  readonly recentMessages?: number | undefined;
+  /** How memories are searched; `false`: they are not. @default as `recall` does, one hit for 20 tokens, at most 200 */
+  readonly recall?: ContextRecallOptions | false | undefined;
+  /**
+   * Counts the tokens of a text. Other models count otherwise: pass theirs. @default o200k_base, as GPT-4o, GPT-5 and o-series
+   * count
+   */
+  readonly tokenizer?: ((text: string) => number) | undefined;
+  /**
+   * What is not there after so many milliseconds is left out and named in `omitted`. Above 0. The tokenizer is loaded once a
+   * process, in about 0.2 s: until then, a call with less than a second counts each byte as a token. @default none
+   */
+  readonly deadlineMs?: number | undefined;
+}
+
+export type ContextRecallOptions = Pick<
+  RecallOptions,
+  "roles" | "since" | "until" | "filter" | "limit" | "minSimilarity" | "legs" | "weights" | "recencyHalfLifeDays" | "embedding" | "language"
+>;
+
+/**
+ * Parts of the budget, as weights: only their ratios count. They are filled in this order; what one does not need goes to
+ * the next, and what is left at the end to older messages of the conversation. 0 leaves a part out.
+ */
+export interface ContextShares {
+  /** The newest messages of the conversation. @default 0.4 */
+  readonly recent: number;
+  /** Working memory, of the user and of the conversation. @default 0.15 */
+  readonly working: number;
+  /** Facts that matter for the query. @default 0.1 */
+  readonly facts: number;
+  /** Summaries of what came before the newest messages. @default 0.1 */
+  readonly summaries: number;
+  /** Messages that were recalled. @default 0.25 */
+  readonly recall: number;
+}
+
+/** Where something in the context comes from, or what was left out of it. */
+export type ContextKind = keyof ContextShares;
+
+/** Ready for a model call: `generateText({ model, system: context.instructions, messages: context.messages })`. */
+export interface Context {
+  /** Tells the model how memory is fenced; always the same text, without anything remembered in it. */
+  readonly instructions: string;
+  /**
+   * What is remembered, fenced, in one user message; then the newest messages as `ModelMessage`s of the AI SDK. Every tool
+   * call is followed by its result; system messages are not among them.
+   */
+  readonly messages: ContextMessage[];
+  /** What is in `messages`. */
+  readonly sources: readonly ContextSource[];
+  /** What is not, and why. */
+  readonly omitted: readonly ContextOmission[];
+  /** Of `instructions` and `messages`, with 4 for each message and 1,000 for each file or image. */
+  readonly tokens: number;
+}
+
+export interface ContextSource {
+  readonly kind: ContextKind;
+  /** Of the message, fact or summary; of notes, `"user"` or `"conversation"`. */
+  readonly id: string;
+  readonly conversationId: string | undefined;
+  /** The number it has in the fenced text: `"3"` for `[3]`. Undefined for recent messages. */
+  readonly label: string | undefined;
+  readonly createdAt: Date;
+}
+
+/**
+ * - `"budget"`: no room for it.
+ * - `"cut"`: notes whose end had no room.
+ * - `"duplicate"`: the recent messages, or something recalled before it, say the same.
+ * - `"deadline"`: it was not there in time.
+ * - `"system"`: a system message. Memory never speaks as the system.
+ * - `"recalled"`: a message that only quotes memory.
+ * - `"incomplete"`: nothing that a model takes, such as a tool call without its result.
+ * - `"older"`: the conversation has more messages than were read.
+ */
+export type ContextOmissionReason = "budget" | "cut" | "duplicate" | "deadline" | "system" | "recalled" | "incomplete" | "older";
+
+export interface ContextOmission {
+  readonly kind: ContextKind;
+  /** Undefined: the whole kind. */
+  readonly id: string | undefined;
+  readonly conversationId: string | undefined;
+  readonly reason: ContextOmissionReason;
+  /** What it would have taken, where it was counted. */
+  readonly tokens: number | undefined;
+}
+
+/** A `ModelMessage` of the AI SDK, 5 and later. */
+export type ContextMessage =
+  | { role: "user"; content: (ContextTextPart | ContextFilePart | ContextImagePart)[] }
+  | { role: "assistant"; content: (ContextTextPart | ContextFilePart | ContextReasoningPart | ContextToolCall | ContextToolResult)[] }
+  | { role: "tool"; content: ContextToolResult[] };
+
+export type ContextPart = ContextMessage["content"][number];
+
+export interface ContextTextPart {
+  type: "text";
+  text: string;
+  providerOptions?: ContextProviderOptions;
+}
+
+export interface ContextReasoningPart {
+  type: "reasoning";
+  text: string;
+  providerOptions?: ContextProviderOptions;
+}
+
+export interface ContextFilePart {
+  type: "file";
+  data: string | Uint8Array | URL;
+  mediaType: string;
+  filename?: string;
+  providerOptions?: ContextProviderOptions;
+}
+
+export interface ContextImagePart {
+  type: "image";
+  image: string | Uint8Array | URL;
+  mediaType?: string;
+  providerOptions?: ContextProviderOptions;
+}
+
+export interface ContextToolCall {
+  type: "tool-call";
+  toolCallId: string;
+  toolName: string;
+  input: unknown;
+  providerExecuted?: boolean;
+  providerOptions?: ContextProviderOptions;
+}
+
+export interface ContextToolResult {
+  type: "tool-result";
+  toolCallId: string;
+  toolName: string;
+  output: ContextToolOutput;
+  providerOptions?: ContextProviderOptions;
+}
+
+export type ContextToolOutput = { type: "text" | "error-text"; value: string } | { type: "json" | "error-json"; value: ContextJson };
+
+export type ContextJson = null | string | number | boolean | { [key: string]: ContextJson } | ContextJson[];
+
+export type ContextProviderOptions = Record<string, { [key: string]: ContextJson }>;
