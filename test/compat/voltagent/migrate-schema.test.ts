@@ -177,6 +177,20 @@ describeEngines("migration of VoltAgent's tables", (engine) => {
     expect((await old.memory().messages.list("c1")).items).toHaveLength(5);
   });
 
+  test("a restore overwrites nothing", async () => {
+    const old = await oldTables(engine, "0.1.1", conversations(false));
+    await old.migrate();
+    await old.execute("CREATE TABLE voltagent_memory_agent_history (mine text)");
+    const relations = await old.relations();
+    const refused = await old.migrate({ restoreFromBackup: true });
+    expect(refused).toMatchObject({
+      success: false,
+      error: { message: expect.stringContaining('"voltagent_memory_agent_history" stands where') },
+    });
+    expect(await old.relations()).toEqual(relations);
+    expect(await old.memory().conversations.count()).toBe(2);
+  });
+
   test("restored tables that are dropped leave ours in their place", async () => {
     const old = await oldTables(engine, "0.1.2", conversations(true));
     await old.migrate();

@@ -34,15 +34,26 @@ export async function renameAside(transaction: SqlTransaction, names: Names, tab
   for (let number = 1; ; number++) {
     const ending = number === 1 ? suffix : `${suffix}_${number}`;
     const targets = shortened(present, ending);
-    if (await areTaken(transaction, names, targets)) continue;
+    if ((await takenNames(transaction, names, targets)).length > 0) continue;
     const renames = rows.map(({ kind, name }, index) => ({ kind, from: name, to: targets[index] as string }));
     await rename(transaction, names, renames);
     return renames;
   }
 }
 
-/** Gives everything its old name again. */
+/**
+ * Gives everything its old name again.
+ *
+ * @throws BackendError when something else has one of the names by now
+ */
 export async function renameBack(transaction: SqlTransaction, names: Names, renames: readonly Rename[]): Promise<void> {
+  const [taken] = await takenNames(
+    transaction,
+    names,
+    renames.map(({ from }) => from),
+  );
+  if (taken !== undefined)
+    throw new BackendError("voltagent", "restore", `"${taken}" stands where the old one was: rename or drop it, then start again`);
   await rename(
     transaction,
     names,
@@ -80,10 +91,11 @@ function shortened(names: readonly string[], ending: string): string[] {
   });
 }
 
-async function areTaken(transaction: SqlTransaction, { schema }: Names, targets: readonly string[]): Promise<boolean> {
-  const { rows } = await transaction.query({
-    text: "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = ANY($2::text[]) LIMIT 1",
-    values: [schema, targets],
+async function takenNames(transaction: SqlTransaction, { schema }: Names, wanted: readonly string[]): Promise<string[]> {
+  const { rows } = await transaction.query<{ name: string }>({
+    text: `SELECT c.relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = $1 AND c.relname = ANY($2::text[]) ORDER BY 1`,
+    values: [schema, wanted],
   });
-  return rows.length > 0;
+  return rows.map(({ name }) => name);
 }
