@@ -1,5 +1,6 @@
 import type { ConversationDetail, ListedConversation, Page } from "../../domain/conversation.ts";
 import { InvalidArgumentError } from "../../domain/errors.ts";
+import type { Message } from "../../domain/message.ts";
 import type { ConversationQuery, StoreScope } from "../../domain/session-store.ts";
 import { type ConversationRow, conversationColumns, inScope, toConversation } from "./conversations.ts";
 import { type Database, epochMs, Parameters, statementName } from "./database.ts";
@@ -30,7 +31,7 @@ export async function listConversations(
   const limit = parameters.add(query.limit + 1, "int");
   const offset = query.offset === 0 ? "" : ` OFFSET ${parameters.add(query.offset, "int")}`;
   const direction = query.direction === "desc" ? "DESC" : "ASC";
-  const key = isTime ? `(extract(epoch FROM ${column}) * 1000000)::bigint` : column;
+  const key = isTime ? `round(date_part('epoch', ${column}) * 1000000)` : column;
   const order = `ORDER BY ${column} ${direction}, c.id ${direction}`;
   const pageSql = `FROM ${database.names.table.conversations} c WHERE ${conditions.join(" AND ")} ${order} LIMIT ${limit}${offset}`;
   const { include = [] } = query;
@@ -48,7 +49,7 @@ SELECT ${conversationColumns}, ${key} AS key${detailColumns(include)} FROM page 
   const page = rows.slice(0, query.limit);
   const last = rows.length > query.limit ? page.at(-1) : undefined;
   return {
-    items: page.map((row) => ({ ...toConversation(row), ...toDetails(row, include) })),
+    items: page.map((row) => toListed(row, include)),
     nextCursor: last === undefined ? undefined : encodeCursor([last.key, last.id, query.orderBy, query.direction]),
   };
 }
@@ -79,19 +80,23 @@ function detailJoins(database: Database, include: readonly ConversationDetail[])
   return `${include.includes("messageCount") ? count : ""}${include.includes("lastMessage") ? last : ""}`;
 }
 
-function toDetails(row: ConversationRow & DetailRow, include: readonly ConversationDetail[]): Partial<ListedConversation> {
-  return {
-    ...(include.includes("messageCount") ? { messageCount: row.messageCount } : {}),
-    ...(include.includes("lastMessage") ? { lastMessage: lastMessage(row) } : {}),
-  };
+function toListed(row: ConversationRow & DetailRow, include: readonly ConversationDetail[]): ListedConversation {
+  const conversation = toConversation(row);
+  if (include.length === 0) return conversation;
+  if (!include.includes("lastMessage")) return { ...conversation, messageCount: row.messageCount };
+  const lastMessage = toLastMessage(row);
+  return include.includes("messageCount")
+    ? { ...conversation, messageCount: row.messageCount, lastMessage }
+    : { ...conversation, lastMessage };
 }
 
-function lastMessage({ id: conversationId, userId, lastId, ...row }: ConversationRow & DetailRow) {
+function toLastMessage(row: ConversationRow & DetailRow): Message | undefined {
+  const { lastId } = row;
   if (lastId === null || lastId === undefined) return undefined;
   return toMessage({
     id: lastId,
-    conversationId,
-    userId,
+    conversationId: row.id,
+    userId: row.userId,
     seq: row.lastSeq as number,
     role: row.lastRole as string,
     name: row.lastName ?? null,

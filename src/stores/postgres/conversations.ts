@@ -117,7 +117,7 @@ export function toConversation(row: ConversationRow): Conversation {
     userId: row.userId,
     resourceId: row.resourceId,
     title: row.title,
-    metadata: JSON.parse(row.metadata),
+    metadata: row.metadata === "{}" ? {} : JSON.parse(row.metadata),
     language: row.language ?? undefined,
     createdAt: new Date(row.createdAt),
     updatedAt: new Date(row.updatedAt),
