@@ -2,7 +2,15 @@ import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Files that wait for servers take minutes: begun first, they do not keep one worker busy alone at the end. */
-const slow = ["session/bigquery", "session/elasticsearch", "vector/pgvector", "vector/redis", "core/kill", "embedded-processes"];
+const slow = [
+  "session/bigquery",
+  "session/elasticsearch",
+  "vector/pgvector",
+  "vector/redis",
+  "core/kill",
+  "embedded-processes",
+  "frameworks/voltagent",
+];
 
 class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

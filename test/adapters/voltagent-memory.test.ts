@@ -167,6 +167,16 @@ describeConnections("VoltAgent's storage", (place) => {
       expect(await storage.getMessages(userId, id, { limit: 100 })).toHaveLength(12);
     });
 
+    test("a question that was stored after its answer is read before it", async () => {
+      const { id, userId } = await conversation();
+      const of = (operationId: string, message: UiMessageLike) => ({ ...message, metadata: { operationId } });
+      await storage.addMessage(of("one", said("a1", "first answer", "assistant")), userId, id);
+      await storage.addMessage(of("two", said("q2", "second question")), userId, id);
+      await storage.addMessage(of("one", said("q1", "first question")), userId, id);
+      await storage.addMessage(of("two", said("a2", "second answer", "assistant")), userId, id);
+      expect(ids(await storage.getMessages(userId, id))).toEqual(["q1", "a1", "q2", "a2"]);
+    });
+
     test("roles and times filter together; the bounds themselves are out", async () => {
       const { id, userId } = await conversation();
       const at = (minute: number) => new Date(Date.UTC(2025, 0, 1, 0, minute));

@@ -49,10 +49,29 @@ export async function getMessages<Stored extends UiMessageLike>(
       cursor = page.nextCursor;
       if (cursor === undefined) break;
     }
-    return pages.flat().map((message) => toUiMessage<Stored>(message));
+    return questionsFirst(pages.flat()).map((message) => toUiMessage<Stored>(message));
   } catch (error) {
     return otherwise(error, []);
   }
+}
+
+/**
+ * VoltAgent stores what it was asked and what it answered in two tasks, and names their operation in both: where the
+ * answer arrived first, the question still goes before it.
+ */
+function questionsFirst(messages: readonly Message[]): readonly Message[] {
+  const questions = new Map<Message, Message[]>();
+  const answers = new Map<unknown, Message>();
+  for (const message of messages) {
+    const { operationId } = message.metadata;
+    if (typeof operationId !== "string") continue;
+    const answer = answers.get(operationId);
+    if (message.role !== "user") answers.set(operationId, answer ?? message);
+    else if (answer !== undefined) questions.set(answer, [...(questions.get(answer) ?? []), message]);
+  }
+  if (questions.size === 0) return messages;
+  const late = new Set([...questions.values()].flat());
+  return messages.flatMap((message) => (late.has(message) ? [] : [...(questions.get(message) ?? []), message]));
 }
 
 /** What is not there is answered with `value`; any other error is thrown on. */
