@@ -5,7 +5,8 @@ import type { PgPoolLike } from "../../stores/postgres/pg-client.ts";
 
 /** A server, setting by setting. */
 export interface PostgresConnection {
-  readonly host: string;
+  /** @default "localhost" */
+  readonly host?: string | undefined;
   /** @default 5432 */
   readonly port?: number | undefined;
   readonly database?: string | undefined;
@@ -31,7 +32,7 @@ export function clientOptions(connection: StorageConnection | undefined, maxConn
       "is required: a URL, { host, port, database, user, password }, a pg.Pool or a PGlite instance",
     );
   if (isClient(connection)) return { client: connection };
-  const { host, port, database, user, password, ssl } = connection;
+  const { host = "localhost", port, database, user, password, ssl } = connection;
   return { host, port, database, user, password, ssl, maxConnections };
 }
 
