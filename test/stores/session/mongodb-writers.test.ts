@@ -207,19 +207,20 @@ describeServer("mongodb", "mongodb, writers", (url) => {
     await records.open();
     client.on("commandStarted", listen);
     try {
-      for (const write of [
-        () => sessions.append([request("c", [message("a", "one")]), request("d", [message("a", "one")])]),
-        () => sessions.append([request("c", [message("a", "changed"), message("b", "two")])]),
-        () => sessions.deleteMessages(scope, "c", ["a"]),
-        () => sessions.deleteConversation(scope, "d"),
-        () => sessions.erase(scope, { compact: false }),
-        () => records.write([{ delete: { tenant: "acme", userId: "ann", type: "note", id: "a" } }, { put: note }]),
-      ]) {
+      // Records go before the conversation they hang on, and what was written meanwhile goes after it.
+      for (const [transactions, write] of [
+        [1, () => sessions.append([request("c", [message("a", "one")]), request("d", [message("a", "one")])])],
+        [1, () => sessions.append([request("c", [message("a", "changed"), message("b", "two")])])],
+        [1, () => sessions.deleteMessages(scope, "c", ["a"])],
+        [3, () => sessions.deleteConversation(scope, "d")],
+        [3, () => sessions.erase(scope, { compact: false })],
+        [1, () => records.write([{ delete: { tenant: "acme", userId: "ann", type: "note", id: "a" } }, { put: note }])],
+      ] as const) {
         sent.length = 0;
         await write();
         const commands = writes().filter(({ command }) => command.txnNumber !== undefined);
         expect(commands.length).toBeGreaterThan(1);
-        expect(new Set(commands.map(({ command }) => JSON.stringify([command.lsid, command.txnNumber]))).size).toBe(1);
+        expect(new Set(commands.map(({ command }) => JSON.stringify([command.lsid, command.txnNumber]))).size).toBe(transactions);
         expect(commands.map(({ command }) => command.autocommit)).toEqual(commands.map(() => false));
         expect(commands.filter(({ command }) => command.writeConcern !== undefined)).toEqual([]);
       }
