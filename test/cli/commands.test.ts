@@ -136,6 +136,9 @@ test("recall prints rank, score, date, speaker and text for people, without cont
 
 test("conversations and messages list what is there", async () => {
   expect(await json("conversations", "--user", "ann")).toMatchObject([{ userId: "ann" }, { userId: "ann" }]);
+  const listed = await cli(["conversations", "--user", "ann"], { cwd });
+  expect(listed.stdout).toMatch(/^\S+ \S+ {2}trip {2}ann {2}2 messages/m);
+  expect(await json("conversations", "--user", "ann", "--pinned")).toEqual([]);
   expect(await json("messages", "trip")).toMatchObject([{ id: "1" }, { id: "2" }]);
   const { stdout } = await cli(["messages", "dog", "--limit", "1"], { cwd });
   expect(stdout).toBe("2026-04-02 08:01  assistant\n  Hello[31m Pepper!\n  [file]\n\n");
