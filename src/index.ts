@@ -1,6 +1,7 @@
 export { type LoadConfigOptions, loadConfig } from "./config/load-config.ts";
 export { createMemory, type MemoryOptions, type RunsOptions } from "./core/create-memory.ts";
 export type * from "./domain/archive-store.ts";
+export type * from "./domain/context.ts";
 export type * from "./domain/conversation.ts";
 export type { Embedder, EmbedOptions } from "./domain/embedder.ts";
 export {

@@ -25,6 +25,7 @@ import { takingRecords } from "../stores/taking-records.ts";
 import { addMessages } from "./add-messages.ts";
 import { type ArchivableStore, archivedStore } from "./archived-store.ts";
 import { composedStore } from "./composed-store.ts";
+import { context } from "./context.ts";
 import { conversations } from "./conversations.ts";
 import { type CoreRecords, coreRecords } from "./core-records.ts";
 import { factSettings } from "./facts/settings.ts";
@@ -206,6 +207,7 @@ function handle(core: MemoryCore, scope: StoreScope): ScopedMemory {
       }
       return recall(core, within, query, options);
     },
+    context: (options = {}) => context(core, scope, options),
     conversations: conversations(core, scope),
     messages: messages(core, scope),
     runs: runs(core, scope),

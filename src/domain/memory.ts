@@ -1,3 +1,4 @@
+import type { Context, ContextOptions } from "./context.ts";
 import type {
   Conversation,
   ConversationChanges,
@@ -238,6 +239,13 @@ export interface ScopedMemory {
   ): Promise<readonly Message[]>;
   /** Finds what matters for a query: by meaning, by words, by time. Best first. An empty query finds nothing. */
   recall(query: string, options?: RecallOptions): Promise<RecallResult>;
+  /**
+   * What a model call needs of memory, within `maxTokens`: notes, facts, summaries and recalled messages, fenced in a user
+   * message, and the newest messages of the conversation with whole tool exchanges.
+   *
+   * @throws InvalidArgumentError without a user, or for options that cannot be right
+   */
+  context(options?: ContextOptions): Promise<Context>;
   readonly conversations: Conversations;
   readonly messages: Messages;
   /** What agents and workflows did: runs with their steps and events. */
