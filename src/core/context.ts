@@ -49,57 +49,40 @@ function pack(material: Material, asked: Asked, maxTokens: number, shares: Conte
   const shareOf = (kind: ContextKind) => (room * shares[kind]) / sum;
 
   const first = window.take(shareOf("recent"), room);
+  const inFirst = new Set(first.messages.map(({ id }) => id));
+  const said = makeSaid();
+  for (const { content } of first.messages) said.add(content);
   let left = shareOf("recent") - first.tokens;
-  const part = (kind: Entry["kind"], candidates: readonly Entry[], ofOne: number): Filled => {
-    const own = Math.max(0, shareOf(kind) + left);
-    const filled = fill(candidates, own, own * ofOne, count);
+  const part = (kind: Entry["kind"], candidates: readonly Entry[], ofOne = 1): Filled => {
+    const tokens = Math.max(0, shareOf(kind) + left);
+    const filled = fill(candidates, { tokens, mostOfOne: tokens * ofOne, said }, count);
     left += shareOf(kind) - filled.tokens;
     return filled;
   };
-  const notes = part(
-    "working",
-    material.notes.map(({ of, entry }) => noteEntry(of, entry, conversationId)),
-    1,
-  );
-  const known = part("facts", material.facts.map(factEntry), 1);
+  const notes = material.notes.map(({ of, entry }) => noteEntry(of, entry, conversationId));
   const before = material.summaries.filter(({ toSeq }) => toSeq < (first.messages[0]?.seq ?? Number.POSITIVE_INFINITY));
-  const summaries = part("summaries", before.map((summary) => summaryEntry(summary, conversationId as string)).reverse(), 1);
-  const { fresh, repeated } = newEntries(material, conversationId, first, [...known.entries, ...notes.entries]);
-  const recalled = part("recall", fresh, mostOfOne);
+  const hits = material.hits.filter((hit) => hit.conversationId !== conversationId || !inFirst.has(hit.id));
+  const parts = [
+    part("working", notes),
+    part("facts", material.facts.map(factEntry)),
+    part("summaries", before.map((summary) => summaryEntry(summary, conversationId as string)).reverse()),
+    part("recall", recalledEntries(hits, conversationId), mostOfOne),
+  ];
 
   const recent = left > 0 ? window.take(first.tokens + left, room) : first;
   const inWindow = new Set(recent.messages.map(({ id }) => id));
   const isTwice = (one: Entry) => one.kind === "recall" && one.conversationId === conversationId && inWindow.has(one.id);
-  const entries = [notes, known, summaries, recalled].flatMap((filled) => filled.entries);
-  const omitted: ContextOmission[] = [
-    ...[...material.late].map(
-      (kind): ContextOmission => ({ kind, id: undefined, conversationId: undefined, reason: "deadline", tokens: undefined }),
-    ),
-    ...[notes, known, summaries, recalled].flatMap((filled) => filled.omitted),
-    ...[...repeated, ...entries.filter(isTwice)].map((one) => omit(one, "duplicate")),
-  ];
+  const late = [...material.late].map(
+    (kind): ContextOmission => ({
+      ...{ kind, id: undefined, conversationId: undefined, reason: "deadline", tokens: undefined },
+    }),
+  );
   return assemble(
     recent,
-    entries.filter((one) => !isTwice(one)),
+    parts.flatMap(({ entries }) => entries).filter((one) => !isTwice(one)),
     window.unusable,
-    { omitted, maxTokens, count, material, conversationId, left: window.left },
+    { omitted: [...late, ...parts.flatMap(({ omitted }) => omitted)], maxTokens, count, material, conversationId, left: window.left },
   );
-}
-
-/** Recalled messages that neither the window nor anything before them says. */
-function newEntries(material: Material, conversationId: string | undefined, { messages }: TakenMessages, others: readonly Entry[]) {
-  const said = makeSaid();
-  for (const { content } of messages) said.add(content);
-  for (const { text } of others) said.add(text);
-  const ids = new Set(messages.map(({ id }) => id));
-  const fresh: Entry[] = [];
-  const repeated: Entry[] = [];
-  for (const one of recalledEntries(material.hits, conversationId)) {
-    const isKnown = (one.conversationId === conversationId && ids.has(one.id)) || said.has(one.text);
-    (isKnown ? repeated : fresh).push(one);
-    if (!isKnown) said.add(one.text);
-  }
-  return { fresh, repeated };
 }
 
 interface Assembly {

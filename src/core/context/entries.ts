@@ -1,5 +1,6 @@
 import type { ContextKind, ContextOmission, ContextSource } from "../../domain/context.ts";
 import { entry, fenceEnd, fenceStart } from "./fence.ts";
+import type { Said } from "./near-equal.ts";
 import { type Count, cutToTokens } from "./tokens.ts";
 
 /** Something remembered, for a place of its own in the fence. */
@@ -26,6 +27,8 @@ const headings: Record<Entry["kind"], string> = {
 const kinds = Object.keys(headings) as Entry["kind"][];
 /** Shorter than this, a piece of a text says nothing. */
 const leastOfOne = 40;
+/** After so many that do not fit, the rest is not counted any more. */
+const mostMisses = 8;
 
 export interface Filled {
   readonly entries: readonly Entry[];
@@ -37,15 +40,30 @@ export const omit = ({ kind, id, conversationId }: Entry, reason: ContextOmissio
   ...{ kind, id, conversationId, reason, tokens },
 });
 
-/**
- * Takes the entries that fit, best first. A text that alone takes more than `mostOfOne` is cut to that.
- */
-export function fill(candidates: readonly Entry[], room: number, mostOfOne: number, count: Count): Filled {
+export interface Room {
+  readonly tokens: number;
+  /** A text that alone takes more is cut to that. */
+  readonly mostOfOne: number;
+  /** What was said already: nothing is taken that says the same. */
+  readonly said: Said;
+}
+
+/** Takes the entries that fit, best first. */
+export function fill(candidates: readonly Entry[], { tokens: room, mostOfOne, said }: Room, count: Count): Filled {
   const entries: Entry[] = [];
   const omitted: ContextOmission[] = [];
   const groups = new Set<string>();
   let tokens = 0;
+  let misses = 0;
   for (const candidate of candidates) {
+    if (misses >= mostMisses) {
+      omitted.push(omit(candidate, "budget"));
+      continue;
+    }
+    if (said.has(candidate.text)) {
+      omitted.push(omit(candidate, "duplicate"));
+      continue;
+    }
     const framing =
       (entries.length === 0 ? count(headings[candidate.kind]) : 0) + (groups.has(candidate.group) ? 0 : count(candidate.group));
     const whole = count(lineOf(candidate, 99));
@@ -55,10 +73,12 @@ export function fill(candidates: readonly Entry[], room: number, mostOfOne: numb
     const cost = framing + (cut === undefined ? whole : count(lineOf(cut, 99)));
     if (tokens + cost > room) {
       omitted.push(omit(candidate, "budget", whole));
+      misses++;
       continue;
     }
     if (cut !== undefined) omitted.push(omit(candidate, "cut", whole));
     entries.push(taken);
+    said.add(candidate.text);
     groups.add(candidate.group);
     tokens += cost;
   }

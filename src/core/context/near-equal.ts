@@ -22,18 +22,22 @@ export function makeSaid(): Said {
       if (exact.has(words.join(" "))) return true;
       const bag = new Set(words);
       // In a few words, one is a difference.
-      return bag.size >= 5 && bags.some((other) => overlap(bag, other) >= alike);
+      return bag.size >= 5 && bags.some((other) => areAlike(bag, other));
     },
   };
 }
 
-/** Common words to all words (Jaccard). */
-function overlap(left: ReadonlySet<string>, right: ReadonlySet<string>): number {
+/** Whether the common words are so large a share of all words (Jaccard). Gives up as soon as they cannot be. */
+function areAlike(left: ReadonlySet<string>, right: ReadonlySet<string>): boolean {
   const [few, many] = left.size <= right.size ? [left, right] : [right, left];
-  if (few.size < alike * many.size) return 0;
-  let common = 0;
-  for (const word of few) if (many.has(word)) common++;
-  return common / (left.size + right.size - common);
+  // common / (few + many - common) >= alike
+  const least = (alike * (few.size + many.size)) / (1 + alike);
+  let possible = few.size;
+  for (const word of few) {
+    if (possible < least) return false;
+    if (!many.has(word)) possible--;
+  }
+  return possible >= least;
 }
 
 function wordsOf(text: string): string[] {

@@ -56,8 +56,9 @@ export function recalledEntries(hits: readonly RecallHit[], here: string | undef
     const number = numbers.get(conversationId) ?? numbers.size + 1;
     numbers.set(conversationId, number);
     const where = conversationId === here ? "earlier in this conversation" : `conversation ${number}`;
-    const group = `## ${day(createdAt)}, ${where}\n`;
-    const order = [day(createdAt), number, seq];
+    const date = day(createdAt);
+    const group = `## ${date}, ${where}\n`;
+    const order = [date, number, seq];
     const lead = speaker(hit.role, hit.name);
     return [{ kind: "recall" as const, id, conversationId, createdAt, lead, text, group, order, message: hit.message }];
   });

@@ -43,9 +43,10 @@ async function loadO200k(): Promise<Count> {
   const count = (text: string) => countTokens(text, plain);
   loaded ??= remembered((text) => {
     const counted = text.slice(0, mostCounted);
-    const tokens = longWords.test(counted)
-      ? (counted.match(wordPieces) ?? []).reduce((sum, piece) => sum + count(piece), 0)
-      : count(counted);
+    const tokens =
+      counted.length > longestWord && longWords.test(counted)
+        ? (counted.match(wordPieces) ?? []).reduce((sum, piece) => sum + count(piece), 0)
+        : count(counted);
     return text.length > mostCounted ? Math.ceil((tokens * text.length) / mostCounted) : tokens;
   });
   return loaded;
