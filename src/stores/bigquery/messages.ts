@@ -1,7 +1,15 @@
 import { BackendError } from "../../domain/errors.ts";
 import type { Message } from "../../domain/message.ts";
 import { decodeParts } from "../../domain/parts-codec.ts";
-import type { ExportPosition, ExportRow, MessageQuery, MessageReference, StoredMessage, StoreScope } from "../../domain/session-store.ts";
+import type {
+  ConversationDescription,
+  ExportPosition,
+  ExportRow,
+  MessageQuery,
+  MessageReference,
+  StoredMessage,
+  StoreScope,
+} from "../../domain/session-store.ts";
 import { partnersAmong, type WindowReader } from "../windows.ts";
 import type { BigqueryRest, Row, StructType } from "./rest.ts";
 import { inScope, latestMessages, Parameters, tableName } from "./tables.ts";
@@ -142,6 +150,24 @@ function windowConditions({ beforeSeq, afterSeq, before, after, roles }: Message
     ...(after === undefined ? [] : [`created_at > ${at(after)}`]),
     ...(roles === undefined ? [] : [`role IN UNNEST(${parameters.add(roles, ["STRING"])})`]),
   ];
+}
+
+/** Count and newest message of each conversation, in one statement. */
+export async function describeConversations(
+  rest: BigqueryRest,
+  scope: StoreScope,
+  ids: readonly string[],
+  signal?: AbortSignal,
+): Promise<ConversationDescription[]> {
+  const parameters = new Parameters();
+  const keys = [...inScope(scope, parameters), `conversation_id IN UNNEST(${parameters.add(ids, ["STRING"])})`];
+  const each = "PARTITION BY user_id, conversation_id";
+  const sql = `SELECT ${storedColumns}, total FROM (
+  SELECT *, COUNT(*) OVER (${each}) AS total, ROW_NUMBER() OVER (${each} ORDER BY seq DESC) AS place FROM ${latestMessages(rest, keys)}
+) WHERE place = 1`;
+  const { rows } = await rest.query("list conversations", sql, parameters.values, signal);
+  const found = new Map(rows.map((row) => [row.conversation_id ?? "", { messageCount: Number(row.total), lastMessage: toMessage(row) }]));
+  return ids.map((id) => found.get(id) ?? { messageCount: 0, lastMessage: undefined });
 }
 
 const referenceType = { tenant: "STRING", user_id: "STRING", conversation_id: "STRING", message_id: "STRING" } as const;

@@ -1,6 +1,14 @@
 import type { Page } from "../../domain/conversation.ts";
 import type { Message } from "../../domain/message.ts";
-import type { ExportPosition, ExportRow, MessageQuery, MessageReference, StoredMessage, StoreScope } from "../../domain/session-store.ts";
+import type {
+  ConversationDescription,
+  ExportPosition,
+  ExportRow,
+  MessageQuery,
+  MessageReference,
+  StoredMessage,
+  StoreScope,
+} from "../../domain/session-store.ts";
 import { partnersAmong, readWindow, type ToolEdge } from "../windows.ts";
 import { isConversation } from "./conversations.ts";
 import { type ConversationDocument, changed, documentId, type MessageDocument, toMessage, toStoredMessage } from "./documents.ts";
@@ -37,6 +45,28 @@ export async function listMessages(
   const window = await readWindow(ledger, query);
   if (!ledger.exists()) return undefined;
   return { items: window.rows.map(toMessage), nextCursor: window.nextCursor };
+}
+
+/** Count and newest message of each conversation, in three trips for all of them. */
+export async function describeConversations(
+  database: SessionDatabase,
+  scope: StoreScope,
+  ids: readonly string[],
+): Promise<ConversationDescription[]> {
+  const keys = ids.map((id) => documentId(scope.tenant, id));
+  const bounds = (await database.conversations
+    .find({ _id: { $in: keys }, ...inScope(scope), ...isLive(database) }, { projection: { nextSeq: 1 } })
+    .toArray()) as unknown as Pick<ConversationDocument, "_id" | "nextSeq">[];
+  if (bounds.length === 0) return ids.map(() => ({ messageCount: 0, lastMessage: undefined }));
+  const landed = { $or: bounds.map(({ _id, nextSeq }) => ({ conversation: _id, seq: { $lt: nextSeq } })) };
+  const groups = await database.messages
+    .aggregate([{ $match: landed }, { $group: { _id: "$conversation", count: { $sum: 1 }, last: { $max: "$seq" } } }])
+    .toArray();
+  const places = groups.map(({ _id, last }) => ({ conversation: _id, seq: last }));
+  const found = places.length === 0 ? [] : await database.messages.find({ $or: places }).toArray();
+  const messages = new Map((await seen(database, found as unknown as MessageDocument[])).map((one) => [one.conversation, toMessage(one)]));
+  const counts = new Map(groups.map(({ _id, count }) => [_id, Number(count)]));
+  return keys.map((key) => ({ messageCount: counts.get(key) ?? 0, lastMessage: messages.get(key) }));
 }
 
 /** A message as windows are made of it. */

@@ -5,6 +5,7 @@ import { decodeParts } from "../../domain/parts-codec.ts";
 import { textRevision } from "../../domain/search-text.ts";
 import type {
   AppendRequest,
+  ConversationDescription,
   ExportPosition,
   ExportRow,
   MessageQuery,
@@ -144,6 +145,32 @@ function deal({ first, requests, messages }: Group, places: readonly string[], a
 class NoConversation extends Error {}
 
 /** One trip, unless a tool exchange reaches far beyond the window. */
+const newest: MessageQuery = {
+  limit: 1,
+  beforeSeq: undefined,
+  afterSeq: undefined,
+  before: undefined,
+  after: undefined,
+  roles: undefined,
+};
+
+/** Count and newest message of each conversation; all are asked for at once, and travel together. */
+export async function describeConversations(
+  space: RedisSpace,
+  scope: StoreScope,
+  ids: readonly string[],
+): Promise<ConversationDescription[]> {
+  return Promise.all(
+    ids.map(async (id) => {
+      const [count, page] = await Promise.all([
+        space.connection.run("HLEN", conversationKeys(space.prefix, scope.tenant, id)[1] as string),
+        listMessages(space, scope, id, newest),
+      ]);
+      return { messageCount: page === undefined ? 0 : Number(count), lastMessage: page?.items.at(-1) };
+    }),
+  );
+}
+
 export async function listMessages(
   space: RedisSpace,
   scope: StoreScope,

@@ -13,7 +13,7 @@ import {
   updateConversation,
 } from "../bigquery/conversations.ts";
 import { deleteConversation, deleteMessages, erase } from "../bigquery/deletion.ts";
-import { exportMessages, findMessages, getMessages, ledger } from "../bigquery/messages.ts";
+import { describeConversations, exportMessages, findMessages, getMessages, ledger } from "../bigquery/messages.ts";
 import { openTables } from "../bigquery/opened.ts";
 import type { BigqueryConnectionOptions } from "../bigquery/rest.ts";
 import { readWindow } from "../windows.ts";
@@ -65,6 +65,7 @@ export function bigquerySessionStore(options: BigquerySessionStoreOptions): Sess
       return inTurn([turnOf(scope.tenant, id)], () => deleteConversation(rest, scope, id, signal));
     },
     listConversations: async (scope, query, signal) => listConversations(await opened(signal), scope, query, signal),
+    describeConversations: async (scope, ids, _include, signal) => describeConversations(await opened(signal), scope, ids, signal),
     countConversations: async (scope, signal) => countConversations(await opened(signal), scope, signal),
 
     async listMessages(scope, conversationId, query, signal) {

@@ -14,7 +14,7 @@ import {
 } from "../mongodb/conversations.ts";
 import { deleteConversation, deleteMessages, erase } from "../mongodb/erase.ts";
 import { recoverOrphans } from "../mongodb/hold.ts";
-import { exportMessages, getMessage, getMessages, listMessages } from "../mongodb/messages.ts";
+import { describeConversations, exportMessages, getMessage, getMessages, listMessages } from "../mongodb/messages.ts";
 import { mongoOutbox } from "../mongodb/outbox.ts";
 import { prepareRecords, recordStoreOn } from "../mongodb/record-store.ts";
 import { openSessions } from "../mongodb/session-database.ts";
@@ -67,6 +67,8 @@ export function mongodbSessionStore(options: MongodbSessionStoreOptions = {}): S
     deleteConversation: (scope, id, signal) => during("delete conversation", signal, (database) => deleteConversation(database, scope, id)),
     listConversations: (scope, query, signal) =>
       during("list conversations", signal, (database) => listConversations(database, scope, query)),
+    describeConversations: (scope, ids, _include, signal) =>
+      during("list conversations", signal, (database) => describeConversations(database, scope, ids)),
     countConversations: (scope, signal) => during("count conversations", signal, (database) => countConversations(database, scope)),
 
     listMessages: (scope, conversationId, query, signal) =>

@@ -17,6 +17,7 @@ import {
   append,
   deleteConversation,
   deleteMessages,
+  describeConversations,
   erase,
   exportMessages,
   getMessage,
@@ -71,6 +72,8 @@ export function redisSessionStore(options: RedisSessionStoreOptions = {}): Sessi
     deleteConversation: (scope, id, signal) =>
       during("delete conversation", signal, async (space) => (await deleteConversation(space, scope, id)) !== undefined),
     listConversations: (scope, query, signal) => during("list conversations", signal, (space) => listConversations(space, scope, query)),
+    describeConversations: (scope, ids, _include, signal) =>
+      during("list conversations", signal, (space) => describeConversations(space, scope, ids)),
     countConversations: (scope, signal) => during("count conversations", signal, (space) => countConversations(space, scope)),
 
     listMessages: (scope, id, query, signal) => during("list messages", signal, (space) => listMessages(space, scope, id, query)),
