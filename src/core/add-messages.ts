@@ -84,6 +84,7 @@ export async function appendMessages(
   const create = withTitle(core, target.create, messages) ?? { resourceId: "default", title: "", metadataJson: "{}", language: undefined };
   const stored = await abortable(core.queue.add({ ...target, create, messages }), signal);
   core.worker.wake();
+  if (stored !== undefined) core.reading.noteStored(target, stored);
   return stored;
 }
 

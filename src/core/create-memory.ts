@@ -67,6 +67,7 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
   /** The hard isolation boundary of handles that name none. @default "default" */
   readonly tenant?: string | undefined;
   readonly runs?: RunsOptions | undefined;
+  /** How facts are kept, and whether they are read out of messages. @default kept by hand */
   readonly facts?: FactsOption | undefined;
   /**
    * `"background"` embeds in this process as messages arrive; `"manual"` leaves it to `flush()` or to a worker
@@ -140,6 +141,7 @@ export function createMemory(options: MemoryOptions = {}): Memory {
       await core.open();
       await core.queue.drain();
       await core.titles.flush();
+      await core.reading.flush();
       await core.worker.flush(call?.signal);
     },
     async stats(call = {}) {

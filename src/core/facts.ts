@@ -1,16 +1,27 @@
+import type { Conversation } from "../domain/conversation.ts";
 import { InvalidArgumentError, NotFoundError } from "../domain/errors.ts";
-import type { FactInput, FactOptions, FactSelection, Facts } from "../domain/facts.ts";
+import type {
+  ExtractFactsOptions,
+  FactExtraction,
+  FactExtractionModel,
+  FactInput,
+  FactOptions,
+  FactSelection,
+  Facts,
+} from "../domain/facts.ts";
 import type { RecordStore } from "../domain/record-store.ts";
 import type { StoreScope } from "../domain/session-store.ts";
+import { extractFacts } from "./facts/extract-facts.ts";
 import { type FactPlace, getFacts } from "./facts/fact-changes.ts";
 import { type StoredFact, storedFact, toFact } from "./facts/fact-record.ts";
 import { comparable, newFact, normalPredicate, parseFactTime } from "./facts/new-fact.ts";
 import { conditionsOf, type FactFilter, type FactReader, factHistory, factsKnownAt, factsTrueAt, searchFacts } from "./facts/read-facts.ts";
 import { assertFact, deleteFact, retractFact } from "./facts/write-facts.ts";
+import { checkLanguageModel } from "./language-model.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { validateId } from "./messages/normalize-message.ts";
 import { narrowed, ownerOf } from "./scope.ts";
-import { parseCount, parseFlag, parseText } from "./validate.ts";
+import { parseCount, parseFlag, parseText, parseTime } from "./validate.ts";
 
 /** `facts` of a handle. */
 export function facts(core: MemoryCore, scope: StoreScope): Facts {
@@ -73,6 +84,28 @@ export function facts(core: MemoryCore, scope: StoreScope): Facts {
     return toFact(retracted);
   }
 
+  async function extract(conversationId: string | undefined, options: ExtractFactsOptions): Promise<FactExtraction> {
+    const { signal } = options;
+    const within = narrowed(scope, options);
+    const read = {
+      model: modelOf(options.model, core.facts.model),
+      toolOutput: parseFlag("toolOutput", options.toolOutput) ?? false,
+      since: parseTime("since", options.since),
+      ...{ tenant: scope.tenant, afterSeq: Number.MIN_SAFE_INTEGER, signal },
+    };
+    await core.open();
+    await core.queue.drain();
+    const total = { messages: 0, added: 0, superseded: 0, confirmed: 0 };
+    for await (const { id, userId, resourceId } of conversationsOf(core, within, conversationId, signal)) {
+      const { messages, added, superseded, confirmed } = await extractFacts(core, { ...read, userId, resourceId, conversationId: id });
+      total.messages += messages;
+      total.added += added;
+      total.superseded += superseded;
+      total.confirmed += confirmed;
+    }
+    return total;
+  }
+
   return {
     put: (input, options) => core.finished(put(input, options?.signal)),
     get: async (id, options = {}) => toFact(await find(await core.records.open(), id, options)),
@@ -127,7 +160,37 @@ export function facts(core: MemoryCore, scope: StoreScope): Facts {
 
     retract: (id, reason, options = {}) => core.finished(retract(id, reason, options)),
     delete: (ids, options = {}) => core.finished(remove(typeof ids === "string" ? [ids] : ids, options)),
+    extract: (conversationId, options = {}) => core.finished(extract(conversationId, options)),
   };
+}
+
+/** A conversation, or all of a scope. */
+async function* conversationsOf(
+  core: MemoryCore,
+  scope: StoreScope,
+  id: string | undefined,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Conversation> {
+  if (id !== undefined) {
+    validateId("conversationId", id);
+    const found = await core.store.getConversation(scope, id, signal);
+    if (found === undefined) throw new NotFoundError("conversation", id);
+    yield found;
+    return;
+  }
+  for (let cursor: string | undefined; ; ) {
+    const query = { orderBy: "createdAt", direction: "asc", limit: 100, cursor, offset: 0 } as const;
+    const page = await core.store.listConversations(scope, query, signal);
+    yield* page.items;
+    if (page.nextCursor === undefined) return;
+    cursor = page.nextCursor;
+  }
+}
+
+function modelOf(given: ExtractFactsOptions["model"], standing: FactExtractionModel | undefined): FactExtractionModel | undefined {
+  if (given === false) return undefined;
+  if (given === undefined) return standing;
+  return { ...standing, model: checkLanguageModel("model", given) };
 }
 
 /** Without what is undefined. */

@@ -8,6 +8,7 @@ import { once } from "../internal/once.ts";
 import { type AppendQueue, appendQueue } from "./append-queue.ts";
 import type { CoreRecords } from "./core-records.ts";
 import { type EmbeddingWorker, embeddingWorker } from "./embedding-worker.ts";
+import { type BackgroundReading, backgroundReading } from "./facts/background-reading.ts";
 import type { FactSettings } from "./facts/settings.ts";
 import { takingFacts } from "./facts/taking-facts.ts";
 import { makeTitles, type Titles } from "./titles.ts";
@@ -27,6 +28,8 @@ export interface MemoryCore {
   readonly queue: AppendQueue;
   readonly worker: EmbeddingWorker;
   readonly titles: Titles;
+  /** Reads facts out of messages as they are stored. */
+  readonly reading: BackgroundReading;
   readonly tenant: string;
   readonly logger: Logger | undefined;
   /** Connects and migrates on first use; a failure is forgotten. */
@@ -62,13 +65,15 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
   };
   const worker = embeddingWorker({ store, embedder, logger, useSpace: adopt, isBackground: mode === "background" });
   const titles = makeTitles({ titles: wanted, store, logger, isManual: mode === "manual" });
-  const queue = appendQueue(store);
   const writers = new KeyedQueue();
+  const reading = backgroundReading({ core: { store, records, writers, facts }, tenant, logger, isManual: mode === "manual" });
+  const queue = appendQueue(store);
   const writes = new Set<Promise<unknown>>();
   const open = once(async () => {
     await store.open();
     if (embedder?.dimensions !== undefined) await adopt({ model: embedder.model, dimensions: embedder.dimensions });
     worker.wake();
+    reading.resume();
   });
   return {
     store,
@@ -81,6 +86,7 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
     queue,
     worker,
     titles,
+    reading,
     tenant,
     logger,
     open,
@@ -105,6 +111,7 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
       await Promise.allSettled(writes);
       await queue.drain();
       await titles.close();
+      await reading.close();
       await worker.close();
       await embedder?.close?.();
       await records.close();

@@ -1,5 +1,6 @@
 import type { Page } from "./conversation.ts";
 import type { CallOptions } from "./memory.ts";
+import type { LanguageModelLike } from "./titles.ts";
 
 /**
  * Something an agent knows, with two time axes: when it is true (`validFrom`, `validTo`), and when we learnt it and learnt
@@ -138,10 +139,47 @@ export interface FactOptions extends CallOptions {
   readonly userId?: string | undefined;
 }
 
+export interface ExtractFactsOptions extends CallOptions {
+  /** Administrator's handle: whose conversations. */
+  readonly userId?: string | undefined;
+  readonly resourceId?: string | undefined;
+  /**
+   * An AI SDK language model; `false`: only what the rules find that need none.
+   * @default that of `createMemory({ facts: { extract: { model } } })`, else none
+   */
+  readonly model?: LanguageModelLike | false | undefined;
+  /** Only messages created at or after. @default all */
+  readonly since?: FactTime | undefined;
+  /** Read the output of tools, too; what it says is marked `isUntrusted`. @default false */
+  readonly toolOutput?: boolean | undefined;
+}
+
+export interface FactExtraction {
+  /** Messages read for the first time, or again since they changed. */
+  readonly messages: number;
+  /** Facts that were new, those that supersede others among them. */
+  readonly added: number;
+  /** Facts that stopped being the last word by what was added. */
+  readonly superseded: number;
+  /** Facts found that were known before: they have one more source now. */
+  readonly confirmed: number;
+}
+
 /** How facts are kept and found: `createMemory({ facts })`. */
 export interface FactsOption {
   /** Predicates with one value at a time, beside the ones known: see `singleValuedPredicates`. @default [] */
   readonly single?: readonly string[] | undefined;
+  /**
+   * Reads facts out of messages after they are stored, in the background: by rules (`true`), or by a language model of the
+   * AI SDK. @default false
+   */
+  readonly extract?: boolean | FactExtractionModel | undefined;
+}
+
+export interface FactExtractionModel {
+  readonly model: LanguageModelLike;
+  /** What the model is told beside the messages, e.g. what matters to this app. @default nothing more */
+  readonly instructions?: string | undefined;
 }
 
 /**
@@ -178,6 +216,12 @@ export interface Facts {
   retract(id: string, reason: string, options?: FactOptions): Promise<Fact>;
   /** Deletes facts for good; how many were there. What they had superseded holds again. */
   delete(ids: string | readonly string[], options?: FactOptions): Promise<number>;
+  /**
+   * Reads facts out of messages that were not read before: of one conversation, or of all of the scope. Never from system
+   * messages, nor from what was itself recalled.
+   * @throws NotFoundError for the conversation
+   */
+  extract(conversationId?: string, options?: ExtractFactsOptions): Promise<FactExtraction>;
 }
 
 /** Predicates of which a subject has one value at a time, unless a fact says otherwise. */

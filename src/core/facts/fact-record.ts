@@ -10,6 +10,8 @@ export const factType = "fact";
 export const sourceType = "fact_source";
 /** Which messages were read for facts. Their name is the message, their conversation the message's. */
 export const readingType = "fact_reading";
+/** How far a conversation was read in the background; its position says. */
+export const positionType = "fact_position";
 /** Which facts are derived from a fact. Their name is that fact. */
 export const derivationType = "fact_derivation";
 

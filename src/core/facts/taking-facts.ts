@@ -3,7 +3,7 @@ import type { StoreScope } from "../../domain/session-store.ts";
 import type { CoreRecords } from "../core-records.ts";
 import type { MemoryCore } from "../memory-core.ts";
 import { listAll } from "./fact-changes.ts";
-import { readingType, sourceType } from "./fact-record.ts";
+import { positionType, sourceType } from "./fact-record.ts";
 import { forgetSources } from "./write-facts.ts";
 
 export interface TakingFactsOptions {
@@ -48,6 +48,6 @@ export async function forgetConversation(
   if (kept === undefined || found === undefined) return;
   const { tenant } = scope;
   const { userId } = found;
-  await kept.erase({ tenant, userId, resourceId: undefined }, { types: [readingType], conversationId: id }, signal);
+  await kept.erase({ tenant, userId, resourceId: undefined }, { types: [positionType], conversationId: id }, signal);
   await forgetSources({ writers }, { records: kept, tenant, userId, signal }, id, undefined);
 }

@@ -13,6 +13,7 @@ import {
   newDerivationLink,
   newSourceLink,
   onTimeline,
+  readingType,
   type StoredFact,
   sourceType,
   storedFact,
@@ -109,8 +110,8 @@ async function removeFact(place: FactPlace, fact: StoredFact, timeline: readonly
 }
 
 /**
- * Takes messages of a conversation, or all of it, from the sources of facts; a fact without any left is deleted. How many
- * facts it was about.
+ * Takes messages of a conversation, or all of it, from the sources of facts, and forgets that they were read; a fact without
+ * any source left is deleted. How many facts it was about.
  */
 export async function forgetSources(
   core: Core,
@@ -121,8 +122,21 @@ export async function forgetSources(
   const names = messageIds?.map((id) => messageName(conversationId, id));
   const links = await listAll(place, { types: [sourceType], conversationId, ...(names && { names }) });
   const ids = [...new Set(links.map(linkedFact))];
+  const { records, tenant, userId, signal } = place;
+  await records.erase({ tenant, userId, resourceId: undefined }, { types: [readingType], conversationId, ...(names && { names }) }, signal);
   for (const id of ids) await onFact(core, place, id, (fact, timeline) => forgetSource(place, fact, timeline, conversationId, messageIds));
   return ids.length;
+}
+
+/** Takes messages from the sources of one fact. */
+export async function forgetFactSource(
+  core: Core,
+  place: FactPlace,
+  id: string,
+  conversationId: string,
+  messageIds: readonly string[],
+): Promise<void> {
+  await onFact(core, place, id, (fact, timeline) => forgetSource(place, fact, timeline, conversationId, messageIds));
 }
 
 async function forgetSource(
@@ -188,7 +202,9 @@ async function timelineFor(place: FactPlace, fact: NewFact): Promise<StoredFact[
 function withTimes(fact: NewFact, known: readonly StoredFact[]): FactRecord {
   const { isSinceRecorded, isRecordedNow, ...record } = fact;
   const last = Math.max(...known.map(({ createdAt }) => createdAt.getTime()), 0);
-  const createdAt = isRecordedNow ? new Date(Math.max(record.createdAt.getTime(), last + 1)) : record.createdAt;
+  const createdAt = new Date(isRecordedNow ? Math.max(record.createdAt.getTime(), last + 1) : record.createdAt.getTime());
+  // Of what was told in the same moment, the later word counts.
+  while (known.some((one) => one.createdAt.getTime() === createdAt.getTime())) createdAt.setTime(createdAt.getTime() + 1);
   return { ...record, createdAt, data: { ...record.data, from: isSinceRecorded ? createdAt.getTime() : record.data.from } };
 }
 
