@@ -21,6 +21,7 @@ export { singleValuedPredicates } from "./domain/facts.ts";
 export { type FilterValue, type MetadataFilter, matchesFilter } from "./domain/filter.ts";
 export type * from "./domain/guarantees.ts";
 export type { Logger } from "./domain/logger.ts";
+export type * from "./domain/import-source.ts";
 export type * from "./domain/memory.ts";
 export type * from "./domain/memory-store.ts";
 export type { Message, MessageInput, MessageInputObject, MessageVersion, Metadata, Part, Role } from "./domain/message.ts";

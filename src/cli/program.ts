@@ -8,6 +8,7 @@ import { addExport } from "./commands/export.ts";
 import { addImport } from "./commands/import.ts";
 import { addMessages } from "./commands/messages.ts";
 import { addMigrate } from "./commands/migrate.ts";
+import { addMigrateFrom } from "./commands/migrate-from.ts";
 import { addRecall } from "./commands/recall.ts";
 import { addStats } from "./commands/stats.ts";
 import { addWorker } from "./commands/worker.ts";
@@ -16,6 +17,7 @@ import { filled } from "./option-parsers.ts";
 /** Commands in the order of the help. A new one is one file and one line here. */
 const commands = [
   addImport,
+  addMigrateFrom,
   addRecall,
   addChat,
   addConversations,

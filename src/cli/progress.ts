@@ -7,10 +7,10 @@ export interface Progress {
 }
 
 /** A progress bar on standard error when that is a terminal; else nothing. */
-export function showProgress(title: string, total: number): Progress {
+export function showProgress(title: string, total: number, unit = "messages"): Progress {
   if (!process.stderr.isTTY || total === 0) return { update() {}, stop() {} };
   const bar = new SingleBar(
-    { format: `${title} {bar} {value}/{total} messages`, stream: process.stderr, hideCursor: true, clearOnComplete: true },
+    { format: `${title} {bar} {value}/{total} ${unit}`, stream: process.stderr, hideCursor: true, clearOnComplete: true },
     Presets.shades_classic,
   );
   bar.start(total, 0);

@@ -31,6 +31,7 @@ import { type CoreRecords, coreRecords } from "./core-records.ts";
 import { factSettings } from "./facts/settings.ts";
 import { facts } from "./facts.ts";
 import { memoryHealth } from "./health.ts";
+import { importFrom } from "./import-from.ts";
 import { type MemoryCore, memoryCore } from "./memory-core.ts";
 import { messages } from "./messages.ts";
 import { recall } from "./recall.ts";
@@ -153,6 +154,10 @@ export function createMemory(options: MemoryOptions = {}): Memory {
         embedding: embedder === undefined ? undefined : { model: embedder.model, dimensions: embedder.dimensions },
         store: store.name,
       };
+    },
+    async importFrom(source, call = {}) {
+      const { openSource } = await import("../importers/systems/open-source.ts");
+      return core.finished(importFrom(core, makeScope(tenant, {}), await openSource(source), call));
     },
     health: (call) => memoryHealth(core, call?.signal),
     close,

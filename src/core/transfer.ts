@@ -1,8 +1,10 @@
+import type { Embedder } from "../domain/embedder.ts";
 import { InvalidArgumentError, NotFoundError } from "../domain/errors.ts";
-import type { ExportedMessage, ImportedMessage, ImportOptions, ImportReport } from "../domain/memory.ts";
+import type { ExportedMessage, ImportedEmbedding, ImportedMessage, ImportOptions, ImportReport } from "../domain/memory.ts";
 import type { MessageInputObject } from "../domain/message.ts";
 import { encodeParts } from "../domain/parts-codec.ts";
 import type { AppendRequest, ExportPosition, StoreScope } from "../domain/session-store.ts";
+import { checkVectors } from "./add-messages.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { normalizeMessages, validateId } from "./messages/normalize-message.ts";
 import { ownerOf } from "./scope.ts";
@@ -61,7 +63,12 @@ export async function importMessages(
   const store = async () => {
     if (batch.length === 0) return;
     options.signal?.throwIfAborted();
-    const requests = toRequests(scope, batch, options);
+    const requests = toRequests(scope, batch, options, core.embedder);
+    if (batch.some(({ embedding }) => embedding !== undefined))
+      await checkVectors(
+        core,
+        requests.flatMap((request) => request.messages),
+      );
     const outcomes = await core.store.append(requests, options.signal);
     outcomes.forEach((outcome, index) => {
       const request = requests[index] as AppendRequest;
@@ -91,7 +98,13 @@ export async function importMessages(
   return { messages, conversations: seen.size };
 }
 
-function toRequests(scope: StoreScope, lines: readonly ImportedMessage[], options: ImportOptions): AppendRequest[] {
+/** Lines as requests of a store, one for each conversation. */
+export function toRequests(
+  scope: StoreScope,
+  lines: readonly ImportedMessage[],
+  options: Pick<ImportOptions, "userId">,
+  embedder: Pick<Embedder, "model" | "dimensions"> | undefined,
+): AppendRequest[] {
   const groups = new Map<string, { readonly first: ImportedMessage; readonly userId: string; readonly inputs: MessageInputObject[] }>();
   for (const line of lines) {
     validateId("conversation", line.conversation);
@@ -100,7 +113,7 @@ function toRequests(scope: StoreScope, lines: readonly ImportedMessage[], option
     const key = JSON.stringify([userId, line.conversation]);
     const group = groups.get(key);
     const { id, role, name, content, parts, metadata, createdAt } = line;
-    const input = { id, role, name, content, parts, metadata, createdAt };
+    const input = { id, role, name, content, parts, metadata, createdAt, embedding: ownVector(embedder, line.embedding) };
     if (group === undefined) groups.set(key, { first: line, userId, inputs: [input] });
     else group.inputs.push(input);
   }
@@ -113,9 +126,27 @@ function toRequests(scope: StoreScope, lines: readonly ImportedMessage[], option
     create: {
       resourceId: scope.resourceId ?? first.resourceId ?? "default",
       title: parseText("title", first.title, 10_000) ?? "",
-      metadataJson: encodeMetadata("metadata", undefined),
+      metadataJson: encodeMetadata("conversationMetadata", first.conversationMetadata),
       language: undefined,
     },
     messages: normalizeMessages(inputs, new Date()),
   }));
+}
+
+/** The vector when it can be compared with those of the memory; undefined: the message is embedded anew. */
+export function ownVector(
+  embedder: Pick<Embedder, "model" | "dimensions"> | undefined,
+  embedding: ImportedEmbedding | undefined,
+): ImportedEmbedding["vector"] | undefined {
+  if (embedder === undefined || embedding === undefined || !isSameModel(embedder.model, embedding.model)) return undefined;
+  const { vector } = embedding;
+  const fits = vector.length > 0 && (embedder.dimensions === undefined || embedder.dimensions === vector.length);
+  let length = 0;
+  for (const value of vector) length += value * value;
+  return fits && Number.isFinite(length) && length > 0 ? vector : undefined;
+}
+
+/** One name may lack the provider that the other begins with. */
+function isSameModel(one: string, other: string): boolean {
+  return one === other || one.endsWith(`/${other}`) || other.endsWith(`/${one}`);
 }

@@ -9,6 +9,7 @@ import type {
   Page,
 } from "./conversation.ts";
 import type { Facts } from "./facts.ts";
+import type { ImportFromOptions, ImportFromReport, ImportFromSource } from "./import-source.ts";
 import type { Message, MessageInput, MessageVersion, Metadata, Role } from "./message.ts";
 import type { RecallOptions, RecallResult } from "./recall.ts";
 import type { Runs } from "./runs.ts";
@@ -194,6 +195,8 @@ export interface ImportedMessage {
   readonly conversation: string;
   /** Title of the conversation, when the source has one. */
   readonly title?: string | undefined;
+  /** Metadata of a conversation this line creates. */
+  readonly conversationMetadata?: Metadata | undefined;
   readonly id?: string | undefined;
   readonly role: Role;
   readonly name?: string | undefined;
@@ -201,6 +204,14 @@ export interface ImportedMessage {
   readonly parts?: readonly unknown[] | undefined;
   readonly createdAt?: string | number | Date | undefined;
   readonly metadata?: Metadata | undefined;
+  /** A vector made elsewhere: stored when it is of the memory's own model and length, else the message is embedded anew. */
+  readonly embedding?: ImportedEmbedding | undefined;
+}
+
+export interface ImportedEmbedding {
+  /** With or without its provider: `"openai/text-embedding-3-small"`, `"text-embedding-3-small"`. */
+  readonly model: string;
+  readonly vector: readonly number[] | Float32Array;
 }
 
 export interface ImportOptions extends CallOptions {
@@ -264,6 +275,13 @@ export interface ScopedMemory {
 
 /** The memory. Made by `createMemory`; nothing is opened before the first call. */
 export interface Memory extends ScopedMemory, AsyncDisposable {
+  /**
+   * Brings along what another system keeps: conversations, messages with their vectors, typed memories, runs, notes. The
+   * source is only read. Run twice, nothing doubles and what changed is updated; stopped half way, it goes on from there.
+   *
+   * @throws InvalidArgumentError when the source holds nothing of that system, or does not say which of several is meant
+   */
+  importFrom(source: ImportFromSource, options?: ImportFromOptions): Promise<ImportFromReport>;
   /** The same interface, its scope fixed and enforced on every id. Shares this memory's connections. */
   scope(scope: ScopeOptions): ScopedMemory;
   /** Connects and migrates now. Optional; fails with what to do. */
