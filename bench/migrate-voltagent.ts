@@ -52,8 +52,10 @@ async function measure(): Promise<void> {
     if (!result.success) throw new Error(`the migration failed: ${JSON.stringify(result.error)}`);
     console.log(`migrated ${messages.toLocaleString("en")} messages of ${result.migratedCount?.toLocaleString("en")} conversations`);
     console.log(`time      ${seconds.toFixed(1)} s, ${Math.round(messages / seconds).toLocaleString("en")} messages/s`);
-    const isMissed = megabytes > mostMegabytes;
-    console.log(`memory    ${megabytes.toFixed(0)} MB at most, <= ${mostMegabytes} MB ${isMissed ? "MISSED" : "ok"}`);
+    // An embedded engine runs in the measured process.
+    const isMissed = url !== undefined && megabytes > mostMegabytes;
+    const bar = url === undefined ? "the engine included" : `<= ${mostMegabytes} MB ${isMissed ? "MISSED" : "ok"}`;
+    console.log(`memory    ${megabytes.toFixed(0)} MB at most, ${bar}`);
     if (isMissed) process.exitCode = 1;
   } finally {
     if (url !== undefined) await client.execute(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`);
