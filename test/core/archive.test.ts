@@ -36,7 +36,7 @@ function memoryArchive() {
 }
 
 describeEngines("an archive beside the store", (engine) => {
-  const ways: readonly (readonly [string, MemoryOptions])[] = [
+  const ways = (): readonly (readonly [string, MemoryOptions])[] => [
     ["that keeps the vectors too", engine.place],
     [
       "with the vectors elsewhere",
@@ -46,7 +46,31 @@ describeEngines("an archive beside the store", (engine) => {
       },
     ],
   ];
-  test.each(ways)("%s gets every message, tool calls too, once the worker has been there", async (_, place) => {
+  test.each(ways())("%s goes with a conversation that is given away, and gets the messages of a branch", async (_, place) => {
+    const archive = memoryArchive();
+    const memory: Memory = createMemory({ ...place, archive: archive.store, embedding: hashedEmbedder(), worker: "manual" });
+    onTestFinished(() => memory.close());
+    const [ann, ben] = [newId("ann"), newId("ben")];
+    const id = newId("c");
+    await memory.addMessages(
+      id,
+      [
+        { id: "a", content: "low tide" },
+        { id: "b", content: "high tide" },
+      ],
+      { userId: ann },
+    );
+    await memory.flush();
+    const branch = await memory.conversations.branch(id, { upTo: "a" });
+    await memory.flush();
+    await memory.conversations.update(id, { userId: ben });
+    await memory.flush();
+    const copies = [...archive.entries.values()].map(({ message }) => [message.conversationId, message.userId, message.id].join(" "));
+    expect(copies.filter((copy) => copy.startsWith(`${id} `)).toSorted()).toEqual([`${id} ${ben} a`, `${id} ${ben} b`]);
+    expect(copies.filter((copy) => copy.startsWith(`${branch.id} `))).toEqual([`${branch.id} ${ann} a`]);
+  });
+
+  test.each(ways())("%s gets every message, tool calls too, once the worker has been there", async (_, place) => {
     const archive = memoryArchive();
     const memory: Memory = createMemory({ ...place, archive: archive.store, embedding: hashedEmbedder(), worker: "manual" });
     onTestFinished(() => memory.close());
