@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
-import type pg from "pg";
+import type { PGlite } from "@electric-sql/pglite";
+import pg from "pg";
 import { beforeAll, describe, expect, expectTypeOf, test } from "vitest";
 import {
   type ConversationStepRecord,
@@ -482,6 +483,19 @@ describeConnections("VoltAgent's storage", (place) => {
     );
     expect(await one.getMessages(userId, id)).toHaveLength(16);
     expect(await one.countConversations({ userId })).toBe(17);
+  });
+
+  test("a pool or an instance that is lent stays open", async () => {
+    const pool = typeof place.connection === "string" ? new pg.Pool({ connectionString: place.connection, max: 1 }) : undefined;
+    const lent = pool ?? (place.connection as PGlite);
+    const one = new PostgreSQLMemoryAdapter({ connection: lent, schema: place.schema });
+    const { id, userId } = await conversation();
+    await one.addMessage(said("m1", "x"), userId, id);
+    await one.close();
+    await expect(one.getConversation(id)).rejects.toMatchObject(storageError);
+    const query: (sql: string) => Promise<{ rows: unknown[] }> = (sql) => pool?.query(sql) ?? (place.connection as PGlite).query(sql);
+    expect((await query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+    await pool?.end();
   });
 
   test("a storage limit keeps the newest messages", async () => {

@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import { beforeAll, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { checkTypes, installFramework, runProofs } from "../support/framework.ts";
+import { writeExamples } from "../support/framework-examples.ts";
 
 // VoltAgent itself, in a folder with packages and a lockfile of its own: it wants another AI SDK than ours.
 
@@ -11,8 +12,9 @@ beforeAll(async () => {
   missing = await installFramework(folder);
 }, 600_000);
 
-test("VoltAgent's own types take the adapters", { timeout: 120_000 }, async ({ skip }) => {
+test("VoltAgent's own types take the adapters, as the docs show them", { timeout: 120_000 }, async ({ skip }) => {
   if (missing !== undefined) skip(missing);
+  expect(writeExamples("docs/adapters/voltagent.md", folder)).toBeGreaterThan(0);
   await checkTypes(folder);
 });
 

@@ -30,7 +30,10 @@ export interface PostgreSQLVectorAdapterOptions {
   readonly maxVectorDimensions?: number | undefined;
   /** Vectors of one statement. @default 100 */
   readonly batchSize?: number | undefined;
-  /** Up to so many vectors that match a filter are compared one by one, which is exact; more are searched through the index. @default 10_000 */
+  /**
+   * Up to so many vectors that match a filter are compared one by one, which is exact; more are searched through the
+   * index. @default 2,000,000 numbers' worth, 1,000 to 10,000: 1,302 of 1,536 dimensions
+   */
   readonly exactRows?: number | undefined;
   /** Tells what is done on the console. @default false */
   readonly debug?: boolean | undefined;
@@ -58,7 +61,7 @@ export class PostgreSQLVectorAdapter {
   readonly #logger: Logger | undefined;
   readonly #maxDimensions: number;
   readonly #batchSize: number;
-  readonly #exactRows: number;
+  readonly #exactRows: number | undefined;
   readonly #large = new LargeScopes();
   /** Length of the vectors in the table; undefined: not known, or no table yet. */
   #dimensions: number | undefined;
@@ -70,11 +73,11 @@ export class PostgreSQLVectorAdapter {
   /** @throws InvalidArgumentError for options that cannot be right */
   constructor(options: PostgreSQLVectorAdapterOptions) {
     const { connection, maxConnections = 10, tablePrefix = "voltagent_vector", searchPath } = options;
-    const { schema = firstSchema(searchPath) ?? "public", maxVectorDimensions = 1536, batchSize = 100, exactRows = 10_000 } = options;
+    const { schema = firstSchema(searchPath) ?? "public", maxVectorDimensions = 1536, batchSize = 100, exactRows } = options;
     this.#names = makeNames(schema, tablePrefix);
     this.#maxDimensions = wholeNumber("maxVectorDimensions", maxVectorDimensions, 1, 16_000);
     this.#batchSize = wholeNumber("batchSize", batchSize, 1, 10_000);
-    this.#exactRows = wholeNumber("exactRows", exactRows, 0, 1_000_000);
+    this.#exactRows = exactRows === undefined ? undefined : wholeNumber("exactRows", exactRows, 0, 1_000_000);
     this.#logger = options.logger ?? (options.debug === true ? console : undefined);
     this.#place = clientOptions(connection, maxConnections);
     this.#client = chooseClient("connection", this.#place);
@@ -114,7 +117,7 @@ export class PostgreSQLVectorAdapter {
         if (this.#dimensions !== vector.length) throw mismatch(this.#dimensions, vector.length);
         const memory = {
           large: this.#large,
-          exactRows: this.#exactRows,
+          exactRows: this.#exactRows ?? cheapRows(vector.length),
           hasIndex: this.#hasIndex,
           wantIndex: () => this.#buildSoon(database),
         };
@@ -273,6 +276,11 @@ export class PostgreSQLVectorAdapter {
       }
     })();
   }
+}
+
+/** Comparing as many takes about as long as a search through the index does. */
+function cheapRows(dimensions: number): number {
+  return Math.min(10_000, Math.max(1000, Math.floor(2_000_000 / dimensions)));
 }
 
 function firstSchema(searchPath: string | undefined): string | undefined {
