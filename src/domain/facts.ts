@@ -193,7 +193,7 @@ export interface Facts {
    * Asserts a fact. What is known already gets the new sources and the higher confidence, and comes back as it is now.
    *
    * @throws NotFoundError for a fact it is derived from
-   * @throws ConflictError after 20 rounds lost to other writers
+   * @throws ConflictError after 100 rounds lost to other processes
    */
   put(input: FactInput, options?: CallOptions): Promise<Fact>;
   /** @throws NotFoundError */

@@ -1,7 +1,6 @@
 import { NotFoundError } from "../../domain/errors.ts";
 import { stableId } from "../../internal/stable-id.ts";
 import type { MemoryCore } from "../memory-core.ts";
-import { untilUnchanged } from "../record-changes.ts";
 import { type FactChanges, type FactPlace, factChanges, getFacts, holds, listAll } from "./fact-changes.ts";
 import {
   derivationType,
@@ -19,6 +18,7 @@ import {
   storedFact,
 } from "./fact-record.ts";
 import { joinSources, type NewFact } from "./new-fact.ts";
+import { inTurn } from "./taking-turns.ts";
 import { factAt } from "./timeline.ts";
 
 /** What became of a fact that was asserted. */
@@ -33,7 +33,7 @@ type Core = Pick<MemoryCore, "writers">;
 
 /** Places a fact in its timeline, or adds its sources to the one that says the same. */
 export function assertFact(core: Core, place: FactPlace, fact: NewFact): Promise<Assertion> {
-  return inTurn(core, place, fact.name, async () => {
+  return inTurn(core.writers, [place.tenant, place.userId, fact.name], async () => {
     const known = await timelineFor(place, fact);
     const before = known.find(({ id }) => id === fact.id);
     if (before !== undefined) return { fact: before, isNew: true, superseded: 0 };
@@ -161,11 +161,6 @@ function dropLink(changes: FactChanges, { tenant, userId }: FactPlace, type: str
   changes.also({ delete: { tenant, userId, type, id } });
 }
 
-/** Writers of one timeline take turns. */
-function inTurn<Value>(core: Core, { tenant, userId }: FactPlace, timeline: string, round: () => Promise<Value>): Promise<Value> {
-  return untilUnchanged(core, ["fact", tenant, userId, timeline], round);
-}
-
 /** Works on a fact and its timeline; undefined when it is not there. */
 async function onFact<Value>(
   core: Core,
@@ -175,7 +170,7 @@ async function onFact<Value>(
 ): Promise<Value | undefined> {
   const [found] = await getFacts(place, [id]);
   if (found === undefined) return undefined;
-  return inTurn(core, place, found.name, async () => {
+  return inTurn(core.writers, [place.tenant, place.userId, found.name], async () => {
     const [fact] = await getFacts(place, [id]);
     return fact && work(fact, await standingFacts(place, fact.name));
   });

@@ -1,0 +1,25 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { MemoryError } from "../../domain/errors.ts";
+import type { KeyedQueue } from "../../internal/keyed-queue.ts";
+
+/** How often a timeline is written that other processes come between. */
+const mostRounds = 100;
+const longestPauseMs = 10;
+
+/**
+ * Reads and writes a timeline, again when another process came between; writers of this process wait for each other.
+ *
+ * @throws ConflictError when the last round was lost, too
+ */
+export function inTurn<Value>(writers: KeyedQueue, timeline: readonly string[], round: () => Promise<Value>): Promise<Value> {
+  return writers.run([JSON.stringify(["facts", ...timeline])], async () => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await round();
+      } catch (error) {
+        if (!MemoryError.isInstance(error) || error.code !== "conflict" || attempt === mostRounds) throw error;
+      }
+      await sleep(longestPauseMs * Math.random());
+    }
+  });
+}
