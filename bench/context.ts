@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base";
 import pg from "pg";
 import { readLocomo } from "../src/importers/locomo.ts";
-import { type Context, createMemory, type ImportedMessage, type Memory, type MemoryOptions } from "../src/index.ts";
+import { type Context, type ContextOptions, createMemory, type ImportedMessage, type Memory, type MemoryOptions } from "../src/index.ts";
 import { makeTexts } from "./data.ts";
 import { type Question, readQuestions } from "./locomo-questions.ts";
 import { quantile } from "./statistics.ts";
@@ -36,8 +36,8 @@ if (values.data === "") {
 
 const budgets = [1_000, 2_000, 4_000];
 
-/** Ids of the turns a model would see. */
-type Method = (question: Question, tokens: number) => Promise<ReadonlySet<string>>;
+/** Ids of the turns a model would see, for each budget. */
+type Method = (question: Question) => Promise<readonly ReadonlySet<string>[]>;
 
 const directory = values.url === undefined ? await mkdtemp(join(tmpdir(), "unforget-bench-")) : undefined;
 const schema = `bench_context_${process.pid}`;
@@ -66,25 +66,22 @@ try {
 function methods(memory: Memory, lines: readonly ImportedMessage[]): Record<string, Method> {
   const ofUser = Map.groupBy(lines, ({ userId }) => userId ?? "");
   const newest = (userId: string) => ofUser.get(userId)?.at(-1)?.conversation ?? "";
+  const contexts = (options: ContextOptions) =>
+    Promise.all(budgets.map(async (maxTokens) => idsOf(await memory.context({ ...options, maxTokens }))));
   return {
-    "context, new conversation": async ({ userId, text }, maxTokens) => idsOf(await memory.context({ userId, query: text, maxTokens })),
-    "context, last conversation": async ({ userId, text }, maxTokens) =>
-      idsOf(await memory.context({ userId, conversationId: newest(userId), query: text, maxTokens })),
-    "plain top-k": async ({ userId, text }, tokens) => {
+    "context, new conversation": ({ userId, text }) => contexts({ userId, query: text }),
+    "context, last conversation": ({ userId, text }) => contexts({ userId, query: text, conversationId: newest(userId) }),
+    "plain top-k": async ({ userId, text }) => {
       const hits = await memory.recall(text, { userId, limit: 200 });
-      return fitting(
-        hits.map((hit) => ({ id: hit.id, line: lineOf(hit.createdAt.toISOString(), hit.name ?? hit.role, hit.text) })),
-        tokens,
-      );
+      return fitting(hits.map((hit) => ({ id: hit.id, line: lineOf(hit.createdAt.toISOString(), hit.name ?? hit.role, hit.text) })));
     },
-    "recent messages": async ({ userId }, tokens) => {
-      const newestFirst = (ofUser.get(userId) ?? []).toReversed();
+    "recent messages": async ({ userId }) => {
+      const newestFirst = (ofUser.get(userId) ?? []).toReversed().slice(0, 400);
       return fitting(
-        newestFirst.map(({ id, createdAt, name, role, content }) => ({
-          id: id ?? "",
-          line: lineOf(String(createdAt), name ?? role, content ?? ""),
+        newestFirst.map(({ id = "", createdAt, name, role, content = "" }) => ({
+          id,
+          line: lineOf(String(createdAt), name ?? role, content),
         })),
-        tokens,
       );
     },
   };
@@ -99,29 +96,28 @@ function lineOf(date: string, speaker: string, text: string): string {
 }
 
 /** In their order, up to the first that does not fit. */
-function fitting(lines: readonly { readonly id: string; readonly line: string }[], most: number): Set<string> {
-  const ids = new Set<string>();
-  let tokens = 0;
-  for (const { id, line } of lines) {
-    tokens += countTokens(line);
-    if (tokens > most) break;
-    ids.add(id);
-  }
-  return ids;
+function fitting(lines: readonly { readonly id: string; readonly line: string }[]): Set<string>[] {
+  let sum = 0;
+  const ends = lines.map(({ id, line }) => {
+    sum += countTokens(line);
+    return { id, end: sum };
+  });
+  return budgets.map((most) => new Set(ends.filter(({ end }) => end <= most).map(({ id }) => id)));
 }
 
 async function measureQuality(questions: readonly Question[], ways: Record<string, Method>): Promise<Record<string, unknown>[]> {
   const rows: Record<string, unknown>[] = [];
   for (const [way, method] of Object.entries(ways)) {
+    const shares = budgets.map((): number[] => []);
+    for (const question of questions) {
+      for (const [place, given] of (await method(question)).entries())
+        shares[place]?.push(question.evidence.filter((id) => given.has(id)).length / question.evidence.length);
+    }
     const row: Record<string, unknown> = { "what a model is given": way };
-    for (const tokens of budgets) {
-      const shares: number[] = [];
-      for (const question of questions) {
-        const given = await method(question, tokens);
-        shares.push(question.evidence.filter((id) => given.has(id)).length / question.evidence.length);
-      }
-      row[`all evidence, ${tokens}`] = percent(shares.filter((share) => share === 1).length / shares.length);
-      row[`evidence, ${tokens}`] = percent(shares.reduce((sum, share) => sum + share, 0) / shares.length);
+    for (const [place, tokens] of budgets.entries()) {
+      const own = shares[place] ?? [];
+      row[`all evidence, ${tokens}`] = percent(own.filter((share) => share === 1).length / own.length);
+      row[`evidence, ${tokens}`] = percent(own.reduce((total, share) => total + share, 0) / own.length);
     }
     rows.push(row);
   }

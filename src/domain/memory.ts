@@ -251,7 +251,7 @@ export interface ScopedMemory {
   /** Finds what matters for a query: by meaning, by words, by time. Best first. An empty query finds nothing. */
   recall(query: string, options?: RecallOptions): Promise<RecallResult>;
   /**
-   * What a model call needs of memory, within `maxTokens`: notes, facts, summaries and recalled messages, fenced in a user
+   * What a model call needs of memory, within `maxTokens`: notes, facts and recalled messages, fenced in a user
    * message, and the newest messages of the conversation with whole tool exchanges.
    *
    * @throws InvalidArgumentError without a user, or for options that cannot be right

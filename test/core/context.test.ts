@@ -168,7 +168,7 @@ describe("context beside the database", () => {
     expect(context.omitted).toEqual([{ kind: "recall", id: undefined, conversationId: undefined, reason: "deadline", tokens: undefined }]);
     const controller = new AbortController();
     const aborted = mine.context({ conversationId: "c", signal: controller.signal });
-    controller.abort(new Error("enough"));
+    setTimeout(() => controller.abort(new Error("enough")), 20);
     await expect(aborted).rejects.toThrow("enough");
   });
 

@@ -5,11 +5,11 @@ import type { Message } from "../../domain/message.ts";
 import type { RecallHit, RecallOptions } from "../../domain/recall.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
 import type { WorkingMemoryEntry } from "../../domain/working-memory.ts";
+import { abortable } from "../../internal/abort.ts";
 import { facts } from "../facts.ts";
 import type { MemoryCore } from "../memory-core.ts";
 import { recall } from "../recall.ts";
 import { notesPlace, toEntry } from "../working-memory/notes.ts";
-import type { RememberedSummary } from "./remembered.ts";
 
 /** What a context is asked for, checked. */
 export interface Asked {
@@ -30,7 +30,6 @@ export interface Material {
   readonly recent: Page<Message> | undefined;
   readonly notes: readonly { readonly of: "user" | "conversation"; readonly entry: WorkingMemoryEntry }[];
   readonly facts: readonly Fact[];
-  readonly summaries: readonly RememberedSummary[];
   readonly hits: readonly RecallHit[];
   /** What was not there in time. */
   readonly late: ReadonlySet<ContextKind>;
@@ -60,14 +59,13 @@ export async function gather(core: MemoryCore, scope: UserScope, asked: Asked): 
         ? newest.then(newestQuestion)
         : Promise.resolve({ text: asked.query, id: undefined, conversationId: undefined, until: undefined });
     query.catch(() => {});
-    const [recent, notes, known, summaries, hits] = await Promise.all([
+    const [recent, notes, known, hits] = await Promise.all([
       inTime("recent", undefined, () => newest),
       inTime("working", [], () => readNotes(core, scope, conversationId, time.signal)),
       inTime("facts", [], async () => readFacts(core, scope, (await query)?.text, time.signal)),
-      inTime("summaries", [], async () => []),
       inTime("recall", [], async () => readHits(core, scope, await query, asked.recall, time.signal)),
     ]);
-    return { recent, notes, facts: known, summaries, hits, late };
+    return { recent, notes, facts: known, hits, late };
   } finally {
     time.clear();
   }
@@ -182,9 +180,7 @@ function deadline(milliseconds: number | undefined, given: AbortSignal | undefin
     async race(work) {
       // What fails after the deadline is nobody's any more.
       work.catch(() => {});
-      const answer = await Promise.race([work, passed]);
-      given?.throwIfAborted();
-      return answer;
+      return Promise.race([abortable(work, given), passed]);
     },
     clear() {
       clearTimeout(timer);

@@ -6,16 +6,6 @@ import type { WorkingMemoryEntry } from "../../domain/working-memory.ts";
 import type { Entry } from "./entries.ts";
 import { day, speaker } from "./fence.ts";
 
-/** A text that stands for the messages of a conversation up to a place. */
-export interface RememberedSummary {
-  readonly id: string;
-  readonly text: string;
-  readonly fromSeq: number;
-  readonly toSeq: number;
-  /** When the last of these messages was written. */
-  readonly until: Date;
-}
-
 export function noteEntry(
   of: "user" | "conversation",
   { content, updatedAt }: WorkingMemoryEntry,
@@ -40,10 +30,6 @@ export function factEntry({ id, statement, validFrom, recordedAt, sources, isUnt
   const lead = [`since ${day(validFrom ?? recordedAt)}`, ...doubts].join(", ");
   const conversationId = sources[0]?.conversationId;
   return { kind: "facts", id, conversationId, createdAt: recordedAt, lead, text: statement, group: "", order: [place] };
-}
-
-export function summaryEntry({ id, text, fromSeq, until }: RememberedSummary, conversationId: string): Entry {
-  return { kind: "summaries", id, conversationId, createdAt: until, lead: `until ${day(until)}`, text, group: "", order: [fromSeq] };
 }
 
 /** Entries in the order of the hits; those of one conversation and day stand together. */
