@@ -102,6 +102,23 @@ describeEngines("row-level security for a role", (engine) => {
     expect((await memory.scope({ tenant: "acme", userId: "you" }).conversations.list()).items).toHaveLength(2);
   });
 
+  test("conversations are searched, branched and given away with it", async () => {
+    const her = memory.scope({ tenant: "acme", userId: "her" });
+    await her.addMessages("river", [{ id: "a", content: "an otter swims" }, "a heron waits"], { conversation: { title: "River" } });
+    await her.messages.update("river", "a", { content: "an otter dives" });
+    await memory.flush();
+    expect((await her.conversations.search("otter"))[0]).toMatchObject({ conversation: { id: "river" }, message: { id: "a" } });
+    expect(await memory.scope({ tenant: "acme", userId: "you" }).conversations.search("otter river")).toEqual([]);
+    const branch = await her.conversations.branch("river", { upTo: "a" });
+    const moved = await memory.scope({ tenant: "acme" }).conversations.update("river", { userId: "him" });
+    expect(moved).toMatchObject({ userId: "him", title: "River" });
+    const him = memory.scope({ tenant: "acme", userId: "him" });
+    expect((await him.recall("otter", { legs: ["vector"], limit: 1 }))[0]).toMatchObject({ conversationId: "river" });
+    expect(await him.messages.history("river", "a")).toMatchObject([{ content: "an otter swims" }]);
+    expect((await her.conversations.list({ include: ["messageCount"] })).items).toMatchObject([{ id: branch.id, messageCount: 1 }]);
+    expect((await her.recall("otter", { legs: ["vector"] })).map(({ conversationId }) => conversationId)).toEqual([branch.id]);
+  });
+
   test("several may open it at once, and again", async () => {
     const memories = Array.from({ length: 4 }, () => engine.memory({ rls: { role } }));
     await Promise.all(memories.map((one, index) => one.scope({ userId: `u${index}` }).addMessages(`again${index}`, "x")));
