@@ -1,12 +1,22 @@
 import { randomUUID } from "node:crypto";
 import { ConflictError, InvalidArgumentError, NotFoundError } from "../domain/errors.ts";
 import type { RecordConditions, RecordQuery, RecordStore, StoredRecord } from "../domain/record-store.ts";
-import type { ListRunsOptions, Run, RunInput, RunOptions, RunRecording, Runs, RunTree } from "../domain/runs.ts";
+import type {
+  ListRunsOptions,
+  Run,
+  RunChanges,
+  RunInput,
+  RunOptions,
+  RunRecording,
+  Runs,
+  RunTree,
+  UpdateRunOptions,
+} from "../domain/runs.ts";
 import type { StoreScope } from "../domain/session-store.ts";
 import { batchesOf } from "../internal/batches.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { validateId } from "./messages/normalize-message.ts";
-import { isConflict, untilUnchanged } from "./record-changes.ts";
+import { changeRecord, isConflict } from "./record-changes.ts";
 import { changedRun, newRun, runFilter, runType, toRun } from "./runs/run-records.ts";
 import { eventType, indexOf, newEvent, newStep, stepRecordId, stepType, toTree } from "./runs/run-tree.ts";
 import { narrowed, ownerOf } from "./scope.ts";
@@ -58,6 +68,29 @@ export function runs(core: MemoryCore, scope: StoreScope): Runs {
     return toRun(stored as StoredRecord);
   }
 
+  async function update(id: string, changes: RunChanges, options: UpdateRunOptions): Promise<Run> {
+    const { ifVersion, signal } = options;
+    const within = whose(id, options);
+    const records = await core.records.open();
+    const { tenant, resourceId } = within;
+    const userId = within.userId ?? (await find(records, within, id, signal)).userId;
+    const after = await changeRecord(
+      core,
+      records,
+      {
+        tenant,
+        name: { userId, type: runType, id },
+        change(before) {
+          if (before === undefined || (resourceId !== undefined && before.resourceId !== resourceId)) throw new NotFoundError("run", id);
+          return [{ put: changedRun(before, changes), ifVersion: ifVersion ?? before.version }];
+        },
+        repeats: ifVersion === undefined,
+      },
+      signal,
+    );
+    return toRun(after as StoredRecord);
+  }
+
   async function record(id: string, what: RunRecording, options: RunOptions): Promise<void> {
     const { steps = [], events = [] } = what;
     const within = whose(id, options);
@@ -97,24 +130,7 @@ export function runs(core: MemoryCore, scope: StoreScope): Runs {
   return {
     start: (input, options) => core.finished(start(input, options?.signal)),
 
-    update: (id, changes, options = {}) => {
-      const work = async () => {
-        const within = whose(id, options);
-        const records = await core.records.open();
-        return untilUnchanged(
-          core,
-          ["run", id],
-          async () => {
-            const before = await find(records, within, id, options.signal);
-            const ifVersion = options.ifVersion ?? before.version;
-            const [after] = await records.write([{ put: changedRun(before, changes), ifVersion }], options.signal);
-            return toRun(after as StoredRecord);
-          },
-          options.ifVersion === undefined,
-        );
-      };
-      return core.finished(work());
-    },
+    update: (id, changes, options = {}) => core.finished(update(id, changes, options)),
 
     record: (id, what, options = {}) => core.finished(record(id, what, options)),
 

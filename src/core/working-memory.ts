@@ -1,10 +1,10 @@
 import { InvalidArgumentError, NotFoundError } from "../domain/errors.ts";
-import type { RecordOperation, RecordStore, StoredRecord } from "../domain/record-store.ts";
+import type { RecordStore, StoredRecord } from "../domain/record-store.ts";
 import type { StoreScope } from "../domain/session-store.ts";
 import type { WorkingMemory, WorkingMemoryEntry, WorkingMemoryOptions, WorkingMemoryWriteOptions } from "../domain/working-memory.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { validateId } from "./messages/normalize-message.ts";
-import { untilUnchanged } from "./record-changes.ts";
+import { changeRecord } from "./record-changes.ts";
 import { ownerOf } from "./scope.ts";
 import { parseCount } from "./validate.ts";
 import { mergePatch } from "./working-memory/merge-patch.ts";
@@ -50,21 +50,25 @@ export function workingMemory(core: MemoryCore, scope: StoreScope): WorkingMemor
     const { ifVersion, signal } = options;
     const place = await placeOf(options);
     const records = await core.records.open();
-    const written = await untilUnchanged(
+    let before: StoredRecord | undefined;
+    const written = await changeRecord(
       core,
-      ["notes", place.tenant, place.name.userId, place.name.id],
-      async () => {
-        const before = await find(records, place, signal);
-        const content = change(before && toEntry(before));
-        if (content === undefined) return before;
-        const operations: RecordOperation[] = writeNotes(place, before, content, ifVersion);
-        const [after] = await records.write(operations, signal);
-        return after as StoredRecord;
+      records,
+      {
+        tenant: place.tenant,
+        name: place.name,
+        change(found) {
+          before = found;
+          const content = change(found && toEntry(found));
+          return content === undefined ? [] : writeNotes(place, found, content, ifVersion);
+        },
+        repeats: ifVersion === undefined,
       },
-      ifVersion === undefined,
+      signal,
     );
     await expectConversation(records, place, options);
-    return written && toEntry(written);
+    const now = written ?? before;
+    return now && toEntry(now);
   }
 
   async function remove(options: WorkingMemoryOptions): Promise<boolean> {

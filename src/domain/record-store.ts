@@ -24,6 +24,17 @@ export interface RecordStore {
    * @throws ConflictError when a version or a key is not as expected, or a checked record is not there
    */
   write(operations: readonly RecordOperation[], signal?: AbortSignal): Promise<readonly (StoredRecord | undefined)[]>;
+  /**
+   * Reads and writes in one step, so that nobody comes between: `change` is given the records of these names and says what
+   * to write of the same users. It may be called again, and must not do anything else. Answers as {@link write} does.
+   * Absent: the core writes by versions, and again when somebody was faster.
+   */
+  change?(
+    tenant: string,
+    names: readonly RecordName[],
+    change: (found: readonly (StoredRecord | undefined)[]) => readonly RecordOperation[],
+    signal?: AbortSignal,
+  ): Promise<readonly (StoredRecord | undefined)[]>;
   get(tenant: string, names: readonly RecordName[], signal?: AbortSignal): Promise<readonly (StoredRecord | undefined)[]>;
   /** Records that match, in order; expired ones are not there. */
   list(scope: StoreScope, query: RecordQuery, signal?: AbortSignal): Promise<Page<StoredRecord>>;

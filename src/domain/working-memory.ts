@@ -33,9 +33,9 @@ export interface WorkingMemory {
    */
   set(content: string, options?: WorkingMemoryWriteOptions): Promise<WorkingMemoryEntry>;
   /**
-   * Changes the notes by a function of what they are, again and again until nobody came between. Returning `undefined`
-   * leaves them as they are.
-   * @throws ConflictError after 20 rounds lost to other writers
+   * Changes the notes by a function of what they are, in one step. It may be called again, and must not do anything else.
+   * Returning `undefined` leaves them as they are.
+   * @throws ConflictError where the store has no such step, after 100 rounds lost to other processes
    */
   update(
     change: (content: string | undefined) => string | undefined,

@@ -408,6 +408,28 @@ function consistentTests(check: Check, { store, pair }: Tools): void {
     expect(await list(store(), everything(tenant))).toEqual([]);
   });
 
+  check("changes read and write in one step, however many at once", async () => {
+    const tenant = newTenant();
+    const stores = await pair();
+    const record = newRecord(tenant, "a", { content: "0" });
+    const add = (target: RecordStore) =>
+      target.change?.(tenant, [nameOf(record)], ([found]) => [
+        { put: { ...record, content: String(Number(found?.content ?? 0) + 1) }, ifVersion: found?.version ?? 0 },
+      ]);
+    if (store().change === undefined) return;
+    const answers = await Promise.all(Array.from({ length: 32 }, (_, index) => add(stores[index % stores.length]!)));
+    expect(answers.map((answer) => answer?.[0]?.version).toSorted((left, right) => left! - right!)).toEqual(
+      Array.from({ length: 32 }, (_, index) => index + 1),
+    );
+    expect(await find(store(), record)).toMatchObject({ content: "32", version: 32 });
+    expect(await store().change?.(tenant, [nameOf(record)], () => [])).toEqual([]);
+    const refused = store().change?.(tenant, [nameOf(record)], () => {
+      throw new TypeError("no");
+    });
+    await expect(refused).rejects.toThrow(new TypeError("no"));
+    expect(await find(store(), record)).toMatchObject({ version: 32 });
+  });
+
   check("what relies on a record goes with it, however many write at once", async () => {
     const tenant = newTenant();
     const stores = await pair();

@@ -2,6 +2,7 @@ import type { Page } from "../../domain/conversation.ts";
 import type { RecordConditions, RecordMatch, RecordName, RecordQuery, RecordTextQuery, StoredRecord } from "../../domain/record-store.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
 import { decodeCursor, encodeCursor } from "../cursors.ts";
+import type { UnitOptions } from "./connection.ts";
 import { type RecordDatabase, writingTo } from "./record-database.ts";
 import { type RecordDocument, recordId, toRecord } from "./record-documents.ts";
 import { inScope } from "./session-database.ts";
@@ -33,10 +34,11 @@ export async function get(
   { records }: RecordDatabase,
   tenant: string,
   names: readonly RecordName[],
+  unit: UnitOptions = {},
 ): Promise<(StoredRecord | undefined)[]> {
   if (names.length === 0) return [];
   const ids = names.map((name) => recordId(tenant, name));
-  const found = await records.find({ _id: { $in: [...new Set(ids)] }, ...isAlive() }).toArray();
+  const found = await records.find({ _id: { $in: [...new Set(ids)] }, ...isAlive() }, unit).toArray();
   const byId = new Map((found as unknown as RecordDocument[]).map((document) => [document._id, document]));
   return ids.map((id) => {
     const document = byId.get(id);

@@ -3,7 +3,7 @@ import type { RecordStore } from "../../domain/record-store.ts";
 import type { MongoConnection } from "./connection.ts";
 import { finishOrphans, openRecords, type RecordDatabase } from "./record-database.ts";
 import { count, erase, get, list, searchRecords } from "./record-reads.ts";
-import { write } from "./record-writes.ts";
+import { change, write } from "./record-writes.ts";
 
 /** How a record store reaches its database: by a connection of its own, or by that of the conversations. */
 export interface RecordGateway extends Pick<RecordStore, "close" | "health"> {
@@ -25,6 +25,7 @@ export function recordStoreOn({ during, close, health }: RecordGateway): RecordS
     close,
     health,
     write: (operations, signal) => during("write", signal, (database) => write(database, operations)),
+    change: (tenant, names, decide, signal) => during("change", signal, (database) => change(database, tenant, names, decide)),
     get: (tenant, names, signal) => during("get", signal, (database) => get(database, tenant, names)),
     list: (scope, query, signal) => during("list", signal, (database) => list(database, scope, query)),
     count: (scope, conditions, signal) => during("count", signal, (database) => count(database, scope, conditions)),

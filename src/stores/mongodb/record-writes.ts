@@ -1,21 +1,43 @@
 import { randomUUID } from "node:crypto";
-import type { RecordOperation, StoredRecord } from "../../domain/record-store.ts";
+import type { RecordName, RecordOperation, StoredRecord } from "../../domain/record-store.ts";
 import { checkExpected, keyTaken, targetOf } from "../record-operations.ts";
+import type { UnitOptions } from "./connection.ts";
 import { documentId } from "./documents.ts";
-import { type RecordChanges, type RecordDatabase, writingTo } from "./record-database.ts";
+import { type Decide, type RecordChanges, type RecordDatabase, writingTo } from "./record-database.ts";
 import { type RecordDocument, recordId, toRecord, toRecordDocument } from "./record-documents.ts";
+import { get } from "./record-reads.ts";
 
 const idOf = (operation: RecordOperation) => recordId(targetOf(operation).tenant, targetOf(operation));
 
 export async function write(database: RecordDatabase, operations: readonly RecordOperation[]): Promise<(StoredRecord | undefined)[]> {
   if (operations.length === 0) return [];
   const tenants = [...new Set(operations.map((operation) => targetOf(operation).tenant))];
-  return writingTo(database, tenants, async (unit, decide) => {
-    const found = await database.records.find(concerned(operations), unit).toArray();
-    const { answers, changes } = decideOn(database, operations, found as unknown as RecordDocument[]);
-    await decide(changes);
-    return answers;
-  });
+  return writingTo(database, tenants, (unit, decide) => writeIn(database, operations, unit, decide));
+}
+
+/** Reads and writes as one of the tenant's writers. */
+export async function change(
+  database: RecordDatabase,
+  tenant: string,
+  names: readonly RecordName[],
+  decideOperations: (found: readonly (StoredRecord | undefined)[]) => readonly RecordOperation[],
+): Promise<(StoredRecord | undefined)[]> {
+  return writingTo(database, [tenant], async (unit, decide) =>
+    writeIn(database, decideOperations(await get(database, tenant, names, unit)), unit, decide),
+  );
+}
+
+async function writeIn(
+  database: RecordDatabase,
+  operations: readonly RecordOperation[],
+  unit: UnitOptions,
+  decide: Decide,
+): Promise<(StoredRecord | undefined)[]> {
+  if (operations.length === 0) return [];
+  const found = await database.records.find(concerned(operations), unit).toArray();
+  const { answers, changes } = decideOn(database, operations, found as unknown as RecordDocument[]);
+  await decide(changes);
+  return answers;
 }
 
 /** The records that are named, and the holders of keys that are asked for. */

@@ -3,11 +3,23 @@ import type { RecordConditions, RecordMatch, RecordName, RecordQuery, RecordText
 import type { StoreScope } from "../../domain/session-store.ts";
 import { decodeCursor, encodeCursor } from "../cursors.ts";
 import { fromEpochMs, Parameters, statementName } from "./database.ts";
+import type { Names } from "./names.ts";
 import { isThere, keyOf, matching, nameValues, type RecordDatabase, type RecordRow, recordColumns, toRecord } from "./record-rows.ts";
-import type { SqlValue } from "./sql-client.ts";
+import type { SqlClient, SqlTransaction, SqlValue } from "./sql-client.ts";
 
 export async function getRecords(
   { client, names }: RecordDatabase,
+  tenant: string,
+  wanted: readonly RecordName[],
+  signal?: AbortSignal,
+): Promise<(StoredRecord | undefined)[]> {
+  return getRecordsOn(client, names, tenant, wanted, signal);
+}
+
+/** The same on a client, or as a part of a transaction. */
+export async function getRecordsOn(
+  client: Pick<SqlClient, "query"> | SqlTransaction,
+  names: Names,
   tenant: string,
   wanted: readonly RecordName[],
   signal?: AbortSignal,

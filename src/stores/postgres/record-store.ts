@@ -7,7 +7,7 @@ import { targetOf } from "../record-operations.ts";
 import { speaking } from "./errors.ts";
 import { countRecords, getRecords, listRecords, searchRecords } from "./record-reads.ts";
 import type { RecordDatabase } from "./record-rows.ts";
-import { eraseRecords, writeRecords } from "./records.ts";
+import { changeRecords, eraseRecords, writeRecords } from "./records.ts";
 import type { RowScope } from "./row-security.ts";
 import type { SqlClient } from "./sql-client.ts";
 
@@ -59,6 +59,10 @@ export function recordStoreAt({ client, database, release, versions }: RecordPla
     health,
     write: (operations, signal) =>
       on("write", signal, commonOf(operations.map(targetOf)), (found) => writeRecords(found, operations, signal)),
+    change: (tenant, wanted, change, signal) => {
+      const owners = wanted.map(({ userId }) => ({ tenant, userId }));
+      return on("change", signal, commonOf(owners), (found) => changeRecords(found, tenant, wanted, change, signal));
+    },
     get: (tenant, wanted, signal) => {
       const owners = wanted.map(({ userId }) => ({ tenant, userId }));
       return on("get", signal, commonOf(owners), (found) => getRecords(found, tenant, wanted, signal));

@@ -1,11 +1,12 @@
 import type { Metadata } from "../../domain/message.ts";
-import type { RecordConditions, RecordOperation, StoredRecord } from "../../domain/record-store.ts";
+import type { RecordConditions, RecordName, RecordOperation, StoredRecord } from "../../domain/record-store.ts";
 import { filterableMetadata } from "../../domain/search-text.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
 import { segmentWords } from "../../domain/words.ts";
 import { checkExpected, keyTaken, targetOf } from "../record-operations.ts";
 import { fromEpochMs, Parameters } from "./database.ts";
 import type { Names } from "./names.ts";
+import { getRecordsOn } from "./record-reads.ts";
 import {
   fulfilling,
   isThere,
@@ -41,22 +42,53 @@ export async function writeRecords(
   return database.client.transaction(
     async (transaction) => {
       await lockOwners(database.names, transaction, operations.map(targetOf));
-      const { rows } = await transaction.query<RecordRow>(touchedRows(database, operations));
-      const now = Date.now();
-      const found = rows.map(toRecord);
-      const after = new Map(found.filter((record) => isThere(record, now)).map((record) => [keyOf(record), record]));
-      const before = new Map(after);
-      const answers = operations.map((operation) => apply(after, operation, now));
-      checkKeys([...after.values()]);
-      const gone = found.filter((record) => after.get(keyOf(record)) !== before.get(keyOf(record)) || !isThere(record, now));
-      const made = [...after].filter(([key, record]) => before.get(key) !== record).map(([, record]) => record);
-      await deleteRows(database, transaction, gone);
-      await insertRows(database, transaction, made);
-      if (now >= database.purge.dueAt) await purgeIn(database, transaction, now);
-      return answers.map((answer) => answer && structuredClone(answer));
+      return writeIn(database, transaction, operations);
     },
     { signal },
   );
+}
+
+/** Reads and writes while nobody else writes to these users' records. */
+export async function changeRecords(
+  database: RecordDatabase,
+  tenant: string,
+  wanted: readonly RecordName[],
+  change: (found: readonly (StoredRecord | undefined)[]) => readonly RecordOperation[],
+  signal?: AbortSignal,
+): Promise<(StoredRecord | undefined)[]> {
+  return database.client.transaction(
+    async (transaction) => {
+      await lockOwners(
+        database.names,
+        transaction,
+        wanted.map(({ userId }) => ({ tenant, userId })),
+      );
+      return writeIn(database, transaction, change(await getRecordsOn(transaction, database.names, tenant, wanted)));
+    },
+    { signal },
+  );
+}
+
+/** The owners are locked. */
+async function writeIn(
+  database: RecordDatabase,
+  transaction: SqlTransaction,
+  operations: readonly RecordOperation[],
+): Promise<(StoredRecord | undefined)[]> {
+  if (operations.length === 0) return [];
+  const { rows } = await transaction.query<RecordRow>(touchedRows(database, operations));
+  const now = Date.now();
+  const found = rows.map(toRecord);
+  const after = new Map(found.filter((record) => isThere(record, now)).map((record) => [keyOf(record), record]));
+  const before = new Map(after);
+  const answers = operations.map((operation) => apply(after, operation, now));
+  checkKeys([...after.values()]);
+  const gone = found.filter((record) => after.get(keyOf(record)) !== before.get(keyOf(record)) || !isThere(record, now));
+  const made = [...after].filter(([key, record]) => before.get(key) !== record).map(([, record]) => record);
+  await deleteRows(database, transaction, gone);
+  await insertRows(database, transaction, made);
+  if (now >= database.purge.dueAt) await purgeIn(database, transaction, now);
+  return answers.map((answer) => answer && structuredClone(answer));
 }
 
 /** Takes out records that have expired, some at a time. Nobody waits for it. */

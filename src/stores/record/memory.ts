@@ -85,6 +85,13 @@ export function memoryRecordStore(_options: MemoryRecordStoreOptions = {}): Reco
     return answers.map((held) => held && copyOut(held));
   }
 
+  function get(tenant: string, names: readonly RecordName[]): (StoredRecord | undefined)[] {
+    return names.map((name) => {
+      const held = find(tenant, name);
+      return held && copyOut(held);
+    });
+  }
+
   function matching(scope: StoreScope, conditions: RecordConditions): Held[] {
     const rows = [...(tenants.get(scope.tenant)?.values() ?? [])];
     for (const held of rows) if (!isThere(held)) drop(held);
@@ -109,13 +116,8 @@ export function memoryRecordStore(_options: MemoryRecordStoreOptions = {}): Reco
     }),
 
     write: (operations, signal) => during("write", signal, () => write(operations)),
-    get: (tenant, names, signal) =>
-      during("get", signal, () =>
-        names.map((name) => {
-          const held = find(tenant, name);
-          return held && copyOut(held);
-        }),
-      ),
+    change: (tenant, names, change, signal) => during("change", signal, () => write(change(get(tenant, names)))),
+    get: (tenant, names, signal) => during("get", signal, () => get(tenant, names)),
     list: (scope, query, signal) => during("list", signal, () => page(matching(scope, query), query)),
     count: (scope, conditions, signal) => during("count", signal, () => matching(scope, conditions).length),
     erase: (scope, conditions, signal) =>

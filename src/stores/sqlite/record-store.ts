@@ -12,6 +12,8 @@ export function recordStoreIn(file: SqliteFile, close: () => Promise<void>): Rec
     close,
     health: file.health,
     write: (operations, signal) => file.write("write", signal, (rows) => writeRecords(rows, operations)),
+    change: (tenant, names, change, signal) =>
+      file.write("change", signal, (rows) => writeRecords(rows, change(getRecords(rows, tenant, names)))),
     get: (tenant, names, signal) => file.read("get", signal, (rows) => getRecords(rows, tenant, names)),
     list: (scope, query, signal) => file.read("list", signal, (rows) => listRecords(rows, scope, query)),
     count: (scope, conditions, signal) => file.read("count", signal, (rows) => countRecords(rows, scope, conditions)),
