@@ -22,7 +22,7 @@ const notStated =
 const task =
   /^(?:please |pls |can you |could you |now )*(?:translate|rewrite|rephrase|paraphrase|proofread|summari[sz]e|edit|correct|fix|improve|polish|write|draft|compose|generate|continue|complete|reply|respond|answer|act|role-?play|explain|parse|classify|extract)\b/iu;
 const leadIn =
-  /^(?:(?:well|so|ok|okay|yes|yeah|yep|no|nope|hi|hello|hey|hi there|hello there|good (?:morning|evening|afternoon)|actually|sorry|oh|also|and|but|by the way|btw|anyway|quick update|big news|good news|update|(?:please )?remember(?: that)?|(?:please )?note(?: that)?|fyi|currently|at the moment|right now|now|these days|nowadays|today|since then|before that|then|because|although|thanks|thank you|honestly|personally|in fact|i mean|just so you know|for context|everyone|everybody|people|my friends|you can|please)\b[\s,:!—–-]*)+/iu;
+  /^(?:(?:well|so|ok|okay|yes|yeah|yep|no|nope|hi|hello|hey|hi there|hello there|good (?:morning|evening|afternoon)|actually|sorry|oh|also|and|but|by the way|btw|anyway|quick update|big news|good news|update|(?:please )?remember(?: that)?|(?:please )?note(?: that)?|fyi|currently|at the moment|right now|now|these days|nowadays|today|since then|before that|then|because|although|thanks|thank you|honestly|personally|in fact|i mean|just so you know|for context|please)\b[\s,:!—–-]*)+/iu;
 
 /** The plain statements of a text. Questions, quotes, code, what is only imagined and what is to be worked on are left out. */
 export function clausesOf(text: string): Clause[] {
@@ -57,8 +57,8 @@ type Found = Pick<Clause, "subject" | "said" | "isPossession">;
 /** @param other whom "he" and "she" mean; @param carried whom a part without a subject is about */
 function statement(part: string, other: string | undefined, carried: string | undefined): Found | undefined {
   const bare = part.replace(leadIn, "");
-  const call = /^(?:calls? me|this is)\s.+/iu.exec(bare);
-  if (call !== null) return { subject: "user", said: bare, isPossession: false };
+  const call = /^(?:(?:(?:everyone|everybody|people|(?:my )?friends|you can)\s+)?(?:just )?(calls? me\s.+)|(this is\s.+))/iu.exec(bare);
+  if (call !== null) return { subject: "user", said: (call[1] ?? call[2]) as string, isPossession: false };
   const self = /^(?:i|we)\s+(.+)$/iu.exec(bare);
   if (self !== null) return { subject: "user", said: self[1] as string, isPossession: false };
   const theirs = new RegExp(`^my (${relation})'s?\\s+(.+)$`, "iu").exec(bare);

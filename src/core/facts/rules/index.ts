@@ -169,7 +169,7 @@ function tastes({ subject, said, isPossession }: Clause): FoundFact[] {
       verb,
     ) ?? (isDenied ? /^liked (.+)$/iu.exec(verb) : null);
   if (liked !== null) {
-    const what = (liked[1] as string).replace(/\s+(?:over|to|rather than|instead of)\s.*$/iu, "");
+    const what = (liked[1] as string).replace(/\s+(?:over|rather than|instead of)\s.*$/iu, "");
     return things(isDenied ? "dislikes" : "likes", what, tense);
   }
   const disliked = /^(?:(?:really|absolutely) )?(?:hates?|dislikes?|detests?|loathes?|despises?) (.+)$/iu.exec(verb);
@@ -238,8 +238,13 @@ function possessions({ subject, said, isPossession, isLowerCase }: Clause): Foun
   const predicate = attributes[what.toLowerCase()] ?? what.toLowerCase().replaceAll(" ", "_");
   const isKnown = what.toLowerCase() in attributes || /^fav(?:ou?rite|e) /iu.test(what);
   const bare = firstNamed(value).replace(/^(?:an?|the)\s+/iu, "");
-  const object = isKnown ? (/^[^\s,]+@\S+$/u.test(bare) ? bare : bare) : isLowerCase ? undefined : properName(bare, false);
-  if (object === undefined || object === "" || object.length > 80 || /^(?:to|how|what|when|that|because|very|so|too)\b/iu.test(object))
+  const object = isKnown ? bare : isLowerCase ? undefined : properName(bare, false);
+  if (
+    object === undefined ||
+    object === "" ||
+    object.length > 80 ||
+    /^(?:to|how|what|when|this|that|these|those|because|very|so|too)\b/iu.test(object)
+  )
     return [];
   return [{ subject, predicate, object, tense: "now", single: true }];
 }

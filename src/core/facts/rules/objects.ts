@@ -50,20 +50,26 @@ export function personName(text: string, isLowerCase: boolean): string | undefin
   return words.every(isName) ? name.replace(/[.]+$/u, "") : undefined;
 }
 
-const vague =
-  /^(?:it|its|that|this|these|those|them|him|her|you|your|yours|my|our|his|their|to|how|what|when|where|why|who|the (?:idea|way|fact|look|sound|thought)|everything|nothing|something|anything|all|both|more|most|being|having|one|ones|i|we|he|she|they|not|no|seeing|your|both|working|talking|when|for|from|with|about)\b/iu;
+/** What points at the moment, at people of the talk, or is a sentence of its own. */
+const pointing =
+  /^(?:the|to|how|when|where|why|who|what|everything|everywhere|everyone|nothing|something|anything|all|both|more|most|being|having|one|ones|not|no|seeing|for|from|with|about)\b|\b(?:it|its|this|that|these|those|he|she|they|them|him|her|me|us|i|we|you|your|yours|my|our|his|their|is|are|was|were|be|been|am|'cause|cos)\b|…/iu;
+const bareVerb = /^(?:playing|going|doing|getting|making|trying|watching|taking|working|talking|living|looking|thinking|helping)$/iu;
 
-/** Things that are liked: `ramen, sushi and long walks` are three. */
+/** Things that are liked: `ramen, sushi and long walks` are three. What comes after something else is not one. */
 export function likedThings(text: string): string[] {
-  const named = text.replace(
-    /\s+(?:because|but|so|when|while|where|which|who|though|these days|nowadays|now|right now|currently|at the moment|by the way|too|as well|please|anymore|again|together|a lot|very much|more than|over|than|for|since)(?:\s.*)?$/iu,
-    "",
-  );
+  const named = text
+    .replace(/\s+[-–—]\s.*$/u, "")
+    .replace(
+      /\s+(?:because|but|so|when|while|where|which|who|though|these days|nowadays|now|right now|currently|lately|at the moment|by the way|too|as well|please|anymore|again|together|with|even more|a lot|so much|very much|more than|over|than|for|since)(?:\b.*)?$/iu,
+      "",
+    );
   const things = named
     .split(/\s*,\s*(?:and\s+|or\s+)?|\s+(?:and|or)\s+/iu)
-    .map((thing) => thing.replace(/^(?:the|a|an|some|also)\s+/iu, "").replace(/[.!\s]+$/u, ""));
-  const isThing = (thing: string) => thing !== "" && thing.length <= 60 && thing.split(/\s+/u).length <= 5 && !vague.test(thing);
-  return things.every(isThing) ? things : [];
+    .map((thing) => thing.replace(/^(?:a|an|some|also)\s+/iu, "").replace(/[.!\s]+$/u, ""));
+  const end = things.findIndex(
+    (thing) => thing === "" || thing.length > 60 || thing.split(/\s+/u).length > 6 || pointing.test(thing) || bareVerb.test(thing),
+  );
+  return end === -1 ? things : things.slice(0, end);
 }
 
 const occupations = new Set(
