@@ -498,6 +498,16 @@ describeConnections("VoltAgent's storage", (place) => {
     await pool?.end();
   });
 
+  test("steps and workflow states may be kept for a time", async () => {
+    const one = adapter({ runs: { keepDays: 1 } });
+    const { id, userId } = await conversation();
+    await one.saveConversationSteps([
+      step(userId, id, "old", 0),
+      { ...step(userId, id, "new", 0), operationId: "now", createdAt: new Date().toISOString() },
+    ]);
+    expect(ids(await one.getConversationSteps(userId, id))).toEqual(["new"]);
+  });
+
   test("a storage limit keeps the newest messages", async () => {
     const one = adapter({ storageLimit: 3 });
     const { id, userId } = await conversation();

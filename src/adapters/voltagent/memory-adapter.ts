@@ -1,5 +1,5 @@
 import { migrateSchema } from "../../compat/voltagent/migrate-schema.ts";
-import { createMemory } from "../../core/create-memory.ts";
+import { createMemory, type MemoryOptions } from "../../core/create-memory.ts";
 import { ConflictError, InvalidArgumentError } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/logger.ts";
 import type { Memory } from "../../domain/memory.ts";
@@ -37,6 +37,8 @@ export interface PostgreSQLMemoryAdapterOptions {
   readonly schema?: string | undefined;
   /** Messages a conversation keeps: older ones are deleted in the step that adds one. 0: all. @default 0 */
   readonly storageLimit?: number | undefined;
+  /** How long steps and workflow states are kept: `{ keepDays: 90 }`. @default for good */
+  readonly runs?: MemoryOptions["runs"];
   /** Tells what is done on the console. @default false */
   readonly debug?: boolean | undefined;
   /**
@@ -69,7 +71,7 @@ export class PostgreSQLMemoryAdapter {
       throw new InvalidArgumentError("storageLimit", "must be a whole number of at least 0");
     const place = clientOptions(connection, maxConnections);
     this.#keepNewest = storageLimit === 0 ? undefined : storageLimit;
-    this.memory = createMemory({ ...place, schema, tablePrefix, embedding, logger });
+    this.memory = createMemory({ ...place, schema, tablePrefix, embedding, runs: options.runs, logger });
     this.#adopt = once(() => adoptOldTables({ ...place, maxConnections: 1 }, schema, tablePrefix, logger));
   }
 
@@ -168,7 +170,8 @@ export class PostgreSQLMemoryAdapter {
     const { resourceId, userId, title, metadata } = updates;
     return this.#run(async ({ conversations }) => {
       const before = await conversations.get(id);
-      const changes = { title, metadata, ...moved("userId", userId, before), ...moved("resourceId", resourceId, before) };
+      const changes = { ...given({ title, metadata }), ...moved("userId", userId, before), ...moved("resourceId", resourceId, before) };
+      if (Object.keys(changes).length === 0) return toVoltagentConversation(before);
       return toVoltagentConversation(await conversations.update(id, changes));
     });
   }
@@ -269,6 +272,10 @@ async function adoptOldTables(place: ClientOptions, schema: string, tablePrefix:
   } finally {
     await client.close();
   }
+}
+
+function given<Fields extends object>(fields: Fields): Partial<Fields> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<Fields>;
 }
 
 /** Naming the owner a conversation has moves nothing. */

@@ -23,7 +23,8 @@ export async function saveSteps(memory: Memory, steps: readonly ConversationStep
     } catch (error) {
       if (!(error instanceof NotFoundError)) throw error;
       await mine.runs.start(run);
-      await mine.runs.record(run.id, recording);
+      // What is older than runs are kept is gone at once, and what belongs to a conversation that is being deleted.
+      await mine.runs.record(run.id, recording).catch((error: unknown) => otherwise(error, undefined));
     }
   }
 }
