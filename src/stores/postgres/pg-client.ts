@@ -127,14 +127,32 @@ function poolClient(pool: () => Promise<PgPoolLike>, end: () => Promise<void>): 
     work: (transaction: SqlTransaction) => Promise<Result>,
     options?: { readonly signal?: AbortSignal | undefined },
   ): Promise<Result> {
+    const couldPrepare = prepares;
+    try {
+      return await transactionOnce(work, options);
+    } catch (error) {
+      // It may just have been found out that names mean nothing here; all was rolled back.
+      const isNameLost = error instanceof SqlError && preparedNameLost.has(error.sqlState);
+      if (!isNameLost || !couldPrepare || prepares) throw error;
+      return transactionOnce(work, options);
+    }
+  }
+
+  async function transactionOnce<Result>(
+    work: (transaction: SqlTransaction) => Promise<Result>,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<Result> {
     options?.signal?.throwIfAborted();
     const connection = await connect(await pool());
     const run = async (statement: SqlStatement) => {
       options?.signal?.throwIfAborted();
+      const isNamed = prepares && statement.name !== undefined;
       try {
-        return await connection.query(toQuery(statement, false));
+        return await connection.query(toQuery(statement, isNamed));
       } catch (error) {
-        throw toSqlError(error);
+        const failure = toSqlError(error);
+        if (isNamed && preparedNameLost.has(failure.sqlState)) prepares = false;
+        throw failure;
       }
     };
     let broken: Error | undefined;

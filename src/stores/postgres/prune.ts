@@ -1,4 +1,4 @@
-import { type Database, Parameters } from "./database.ts";
+import { type Database, Parameters, statementName } from "./database.ts";
 import { deleteRows } from "./erase.ts";
 import { listMessages } from "./messages.ts";
 import type { SqlTransaction, SqlValue } from "./sql-client.ts";
@@ -28,11 +28,12 @@ const versionType = "message_version";
  * them. What is kept is widened to whole tool exchanges.
  */
 export async function prune(database: Database, transaction: SqlTransaction, conversations: readonly KeptConversation[]): Promise<void> {
-  const found = conversations.length === 0 ? [] : await beyond(database, transaction, conversations);
+  const prepared: SqlTransaction = { ...transaction, query: (one) => transaction.query({ ...one, name: statementName(one.text) }) };
+  const found = conversations.length === 0 ? [] : await beyond(database, prepared, conversations);
   for (const [tenant, rows] of Map.groupBy(found, (row) => row.tenant)) {
     const own = conversations.filter((conversation) => conversation.tenant === tenant);
-    const old = await outsideExchanges(database, transaction, own, rows);
-    if (old.length > 0) await deleteAll(database, transaction, tenant, old);
+    const old = await outsideExchanges(database, prepared, own, rows);
+    if (old.length > 0) await deleteAll(database, prepared, tenant, old);
   }
 }
 

@@ -32,8 +32,8 @@ export interface SqlStatement {
   readonly text: string;
   readonly values?: readonly SqlValue[];
   /**
-   * Prepare it under this name and reuse the plan. One name must always stand for one text. Ignored inside
-   * transactions and where the connection cannot keep prepared statements (PgBouncer in transaction mode).
+   * Prepare it under this name and reuse the plan. One name must always stand for one text. Ignored in transactions of the
+   * embedded engine, and where the connection cannot keep prepared statements (PgBouncer in transaction mode).
    */
   readonly name?: string;
   readonly signal?: AbortSignal | undefined;
