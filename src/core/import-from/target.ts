@@ -28,7 +28,10 @@ export function unlessInvalid<Value>({ tally }: ImportTarget, name: string, work
   } catch (error) {
     if (!(error instanceof InvalidArgumentError) && !MemoryError.isInstance(error)) throw error;
     // One reason for all rows of a kind: not which element of its batch it was.
-    tally.skip(error.message.replace(/^\[[^\]]*\] /, "").replace(/^messages\[\d+\]\.?/, "message "), name);
+    tally.skip(
+      error.message.replace(/^\[(?:messages\[\d+\]\.?)?([^\]]*)\] /, (_, field: string) => `its ${field} `),
+      name,
+    );
     return undefined;
   }
 }

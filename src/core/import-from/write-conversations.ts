@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { ConflictError } from "../../domain/errors.ts";
 import type { SourceConversation, SourceMessage } from "../../domain/import-source.ts";
-import type { ImportedMessage } from "../../domain/memory.ts";
-import type { AppendRequest } from "../../domain/session-store.ts";
+import type { AppendRequest, NewMessage } from "../../domain/session-store.ts";
 import { checkVectors } from "../add-messages.ts";
 import { validateId } from "../messages/normalize-message.ts";
 import { toRequests } from "../transfer.ts";
@@ -14,29 +13,33 @@ const takenId = "the memory has a conversation of this id that is another user's
 
 /** Stores messages, and makes their conversations where these are new. */
 export async function writeMessages(target: ImportTarget, items: readonly NamedItem<SourceMessage>[]): Promise<void> {
-  let lines: ImportedMessage[] = [];
+  let requests = new Map<string, AppendRequest>();
   let names = new Map<string, string>();
   for (const { name, item } of items) {
     const line = { ...item.message, userId: item.message.userId ?? target.userId };
-    const key = keyOf(line.conversation, line.id ?? name);
+    // Checked one by one: a row that cannot be stored is told of, and the others are stored.
+    const [request] = unlessInvalid(target, name, () => toRequests(target.scope, [line], {}, target.core.embedder)) ?? [];
+    const id = request?.messages[0]?.id;
+    if (request === undefined || id === undefined) continue;
+    const key = keyOf(line.conversation, id);
     // One statement cannot write the same message twice: the second goes into the next.
     if (names.has(key)) {
-      await append(target, lines, names);
-      lines = [];
+      await append(target, [...requests.values()], names);
+      requests = new Map();
       names = new Map();
     }
-    // Checked one by one: a row that cannot be stored is told of, and the others are stored.
-    if (unlessInvalid(target, name, () => toRequests(target.scope, [line], {}, target.core.embedder)) === undefined) continue;
-    lines.push(line);
     names.set(key, name);
+    const owner = keyOf(request.userId, request.conversationId);
+    const before = requests.get(owner);
+    if (before === undefined) requests.set(owner, { ...request, messages: [...request.messages] });
+    else (before.messages as NewMessage[]).push(...request.messages);
   }
-  await append(target, lines, names);
+  await append(target, [...requests.values()], names);
 }
 
-async function append(target: ImportTarget, lines: readonly ImportedMessage[], names: ReadonlyMap<string, string>): Promise<void> {
-  if (lines.length === 0) return;
-  const { core, scope, dryRun, tally, signal } = target;
-  const requests = toRequests(scope, lines, {}, core.embedder);
+async function append(target: ImportTarget, requests: readonly AppendRequest[], names: ReadonlyMap<string, string>): Promise<void> {
+  if (requests.length === 0) return;
+  const { core, dryRun, tally, signal } = target;
   if (!dryRun) {
     await checkVectors(
       core,
