@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { hashedEmbedder } from "../../src/embedders/hashed.ts";
 import { createMemory, type Memory } from "../../src/index.ts";
-import { describeEngines, newId } from "../support/engines.ts";
+import { describeEngines, describeServerEngine, newId } from "../support/engines.ts";
 
 const numbered = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, index) => ({ id: `m${from + index}`, role: "user", content: `word${from + index} said` }));
@@ -93,6 +93,10 @@ describeEngines("keepNewest", (engine) => {
     for (const table of ["messages", "search", `vectors_${space?.id}`]) expect(await count(table)).toBe(4);
     expect(await count("outbox")).toBe(0);
   });
+});
+
+describeServerEngine("pgbouncer", "keepNewest", (engine) => {
+  suite(engine.memory());
 });
 
 describe("keepNewest (memory)", () => {
