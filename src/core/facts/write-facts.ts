@@ -200,7 +200,13 @@ function withTimes(fact: NewFact, known: readonly StoredFact[]): FactRecord {
   const createdAt = new Date(isRecordedNow ? Math.max(record.createdAt.getTime(), last + 1) : record.createdAt.getTime());
   // Of what was told in the same moment, the later word counts.
   while (known.some((one) => one.createdAt.getTime() === createdAt.getTime())) createdAt.setTime(createdAt.getTime() + 1);
-  return { ...record, createdAt, data: { ...record.data, from: isSinceRecorded ? createdAt.getTime() : record.data.from } };
+  return { ...record, createdAt, data: { ...record.data, from: isSinceRecorded ? beginning(record.createdAt, known) : record.data.from } };
+}
+
+/** Now, or on a clock that is behind, when the last of what is true began. */
+function beginning(now: Date, known: readonly StoredFact[]): number {
+  const begun = known.flatMap(({ data: { from }, createdAt }) => (from !== null && from <= createdAt.getTime() ? from : []));
+  return Math.max(now.getTime(), ...begun);
 }
 
 async function parentsOf(place: FactPlace, { data: { derivedFrom } }: FactRecord): Promise<StoredFact[]> {
