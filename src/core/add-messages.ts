@@ -5,7 +5,7 @@ import type { AppendRequest, NewMessage, StoreScope } from "../domain/session-st
 import { abortable } from "../internal/abort.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { normalizeMessages, validateId } from "./messages/normalize-message.ts";
-import { pruneMessages } from "./prune-messages.ts";
+import { forgetPruned, pruneMessages } from "./prune-messages.ts";
 import { ownerOf } from "./scope.ts";
 import { encodeMetadata, parseCount, parseText } from "./validate.ts";
 
@@ -21,6 +21,7 @@ export async function addMessages(
   const resourceId = scope.resourceId ?? options.resourceId ?? "default";
   validateId("resourceId", resourceId);
   const userId = ownerOf(scope, options.userId) ?? (await ownerOfConversation(core, scope, conversationId, options.signal));
+  const pruned: string[] = [];
   const keepNewest = options.keepNewest === undefined ? undefined : parseCount("keepNewest", options.keepNewest, 1, 1, 1_000_000);
   const request = {
     tenant: scope.tenant,
@@ -35,10 +36,12 @@ export async function addMessages(
       language: options.conversation?.language,
     },
     keepNewest: core.store.prunes === true ? keepNewest : undefined,
+    onPruned: (ids: readonly string[]) => void pruned.push(...ids),
   };
   const stored = await appendMessages(core, request, input, options.signal);
   if (stored !== undefined && keepNewest !== undefined && request.keepNewest === undefined)
     await pruneMessages(core, { tenant: scope.tenant, userId, conversationId }, keepNewest, options.signal);
+  if (pruned.length > 0) await forgetPruned(core, { tenant: scope.tenant, userId, conversationId }, pruned, options.signal);
   if (stored !== undefined) core.titles.noteStored({ tenant: scope.tenant, userId, conversationId }, stored);
   if (stored === undefined) {
     throw new NotFoundError(

@@ -1,6 +1,8 @@
 import type { MessageQuery } from "../domain/session-store.ts";
+import { readingType, sourceType } from "./facts/fact-record.ts";
+import { forgetSources } from "./facts/write-facts.ts";
 import type { MemoryCore } from "./memory-core.ts";
-import { deleteVersions } from "./message-history.ts";
+import { deleteVersions, messageVersionType } from "./message-history.ts";
 
 /** Messages read and deleted at once. */
 const deletedAtOnce = 1_000;
@@ -13,10 +15,17 @@ const everything: Omit<MessageQuery, "limit"> = {
   roles: undefined,
 };
 
+/** A conversation of a user. */
+export interface ConversationPlace {
+  readonly tenant: string;
+  readonly userId: string;
+  readonly conversationId: string;
+}
+
 /** Deletes all but the newest messages of a conversation, widened to whole tool exchanges: for stores that cannot as they append. */
 export async function pruneMessages(
   core: MemoryCore,
-  { tenant, userId, conversationId }: { readonly tenant: string; readonly userId: string; readonly conversationId: string },
+  { tenant, userId, conversationId }: ConversationPlace,
   keepNewest: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -32,7 +41,23 @@ export async function pruneMessages(
     const messageIds = old?.items.filter(({ seq }) => seq < oldest).map(({ id }) => id) ?? [];
     if (messageIds.length === 0) return;
     await store.deleteMessages(scope, conversationId, messageIds, signal);
-    if (store.records !== undefined) await deleteVersions(store.records, { tenant, userId, conversationId, messageIds }, signal);
+    await forgetPruned(core, { tenant, userId, conversationId }, messageIds, signal);
     core.worker.wake();
   }
+}
+
+/** What messages were before they were edited, and what is known from them alone, goes with them. */
+export async function forgetPruned(
+  core: MemoryCore,
+  { tenant, userId, conversationId }: ConversationPlace,
+  messageIds: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const records = await core.records.openToDelete();
+  const scope = { tenant, userId, resourceId: undefined };
+  const types = [messageVersionType, sourceType, readingType];
+  // Most conversations have none of it, and a chat prunes at every turn.
+  if (records === undefined || (await records.count(scope, { types, conversationId }, signal)) === 0) return;
+  await deleteVersions(records, { tenant, userId, conversationId, messageIds }, signal);
+  await forgetSources(core, { records, tenant, userId, signal }, conversationId, messageIds);
 }

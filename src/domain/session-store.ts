@@ -200,6 +200,8 @@ export interface AppendRequest {
    * that was derived, and widens what it keeps to whole tool exchanges. Only given to a store that {@link SessionStore.prunes}.
    */
   readonly keepNewest?: number | undefined;
+  /** Told which messages of the conversation `keepNewest` deleted, once that is durable. */
+  readonly onPruned?: ((messageIds: readonly string[]) => void) | undefined;
 }
 
 /** A normalised message, ready to store. */

@@ -59,6 +59,20 @@ function suite(memory: Memory) {
     expect(await memory.messages.history(id, "m1")).toEqual([]);
   });
 
+  test("what is known from an old message alone goes with it", async () => {
+    const [userId, id] = [newId("user"), newId("conversation")];
+    await memory.addMessages(id, numbered(1, 2), { userId });
+    const { facts } = memory.scope({ userId });
+    const told = (predicate: string, ...messageIds: string[]) =>
+      facts.put({ subject: "Ada", predicate, object: "yes", sources: messageIds.map((messageId) => ({ conversationId: id, messageId })) });
+    await told("codes", "m1");
+    await told("reads", "m1", "m2");
+    await memory.addMessages(id, numbered(3, 3), { userId, keepNewest: 2 });
+    expect((await facts.current()).map(({ predicate, sources }) => [predicate, sources.map(({ messageId }) => messageId)])).toEqual([
+      ["reads", ["m2"]],
+    ]);
+  });
+
   test("64 writers at once leave the newest of each conversation", async () => {
     const userId = newId("user");
     const ids = [newId("conversation"), newId("conversation")];

@@ -3,7 +3,7 @@ import { decodeParts } from "../../domain/parts-codec.ts";
 import type { AppendRequest, NewMessage } from "../../domain/session-store.ts";
 import { type ConversationAppend, fullAppend, plainAppend } from "./append-statements.ts";
 import type { Database } from "./database.ts";
-import { prune } from "./prune.ts";
+import { type PrunedMessage, prune } from "./prune.ts";
 import { SqlError, type SqlStatement } from "./sql-client.ts";
 
 /** Beyond this many messages a batch is a bulk load, and usually of new conversations. */
@@ -60,22 +60,33 @@ async function appendAndPrune(
   let plainly = isPlain(database, conversations);
   for (let attempt = 1; ; attempt++) {
     try {
-      return await database.client.transaction(
+      const { outcome, pruned } = await database.client.transaction(
         async (transaction) => {
           const run = async (statement: SqlStatement, some: readonly ConversationAppend[]) =>
             byConversation(some, (await transaction.query<PlacedRow>(statement)).rows);
           const first = plainly ? await run(plainAppend(database, conversations), conversations) : new Map();
           const outcome = await appendMissed(conversations, first, (missed) => run(fullAppend(database, missed), missed));
-          await prune(database, transaction, keptOf(outcome));
-          return outcome;
+          return { outcome, pruned: await prune(database, transaction, keptOf(outcome)) };
         },
         { signal },
       );
+      tellPruned(conversations, pruned);
+      return outcome;
     } catch (error) {
       const isOutrun = error instanceof SqlError && (error.sqlState === uniqueViolation || error.sqlState === divisionByZero);
       if (!isOutrun || attempt === 3) throw error;
       plainly = false;
     }
+  }
+}
+
+/** One request of a conversation is enough to tell. */
+function tellPruned(conversations: readonly ConversationAppend[], pruned: readonly PrunedMessage[]): void {
+  for (const { first } of conversations) {
+    const own = pruned.filter(
+      (one) => one.conversationId === first.conversationId && one.userId === first.userId && one.tenant === first.tenant,
+    );
+    if (own.length > 0) first.onPruned?.(own.map(({ messageId }) => messageId));
   }
 }
 

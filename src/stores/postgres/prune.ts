@@ -11,11 +11,15 @@ export interface KeptConversation {
   readonly keepNewest: number;
 }
 
-interface OldRow {
+/** A message that was deleted. */
+export interface PrunedMessage {
   readonly tenant: string;
   readonly userId: string;
   readonly conversationId: string;
   readonly messageId: string;
+}
+
+interface OldRow extends PrunedMessage {
   readonly seq: number;
   readonly hasTools: boolean;
 }
@@ -27,14 +31,21 @@ const versionType = "message_version";
  * Deletes all but the newest messages of conversations that this transaction has locked, with all that was derived from
  * them. What is kept is widened to whole tool exchanges.
  */
-export async function prune(database: Database, transaction: SqlTransaction, conversations: readonly KeptConversation[]): Promise<void> {
+export async function prune(
+  database: Database,
+  transaction: SqlTransaction,
+  conversations: readonly KeptConversation[],
+): Promise<PrunedMessage[]> {
+  const pruned: PrunedMessage[] = [];
   const prepared: SqlTransaction = { ...transaction, query: (one) => transaction.query({ ...one, name: statementName(one.text) }) };
   const found = conversations.length === 0 ? [] : await beyond(database, prepared, conversations);
   for (const [tenant, rows] of Map.groupBy(found, (row) => row.tenant)) {
     const own = conversations.filter((conversation) => conversation.tenant === tenant);
     const old = await outsideExchanges(database, prepared, own, rows);
     if (old.length > 0) await deleteAll(database, prepared, tenant, old);
+    pruned.push(...old);
   }
+  return pruned;
 }
 
 /** The messages beyond the newest of each conversation. */
