@@ -43,7 +43,7 @@ export async function importFrom(
     if (rows.length > 0) await flush();
     await position.clear();
     core.worker.wake();
-    return target.tally.report(layout, dryRun);
+    return target.tally.report(layout, { dryRun, resumed: position.start !== undefined });
   } finally {
     await source.close();
   }

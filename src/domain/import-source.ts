@@ -65,6 +65,8 @@ export interface ImportFromReport {
   readonly system: SourceSystem;
   readonly version: string;
   readonly dryRun: boolean;
+  /** It went on from where an earlier import was stopped. What changed there before that place, the next import brings. */
+  readonly resumed: boolean;
   /** Rows read from the source. */
   readonly read: number;
   readonly written: {
@@ -87,8 +89,8 @@ export interface SkippedRows {
 
 /** Another system's data, read in an order that is always the same and never written to. */
 export interface ImportSource {
-  /** Says the same source and settings again. */
-  readonly identity: string;
+  /** Says the same source and settings again. Undefined where one source cannot be told from another: it is read from the start. */
+  readonly identity: string | undefined;
   /** @throws InvalidArgumentError when the system's data is not there */
   detect(signal?: AbortSignal): Promise<SourceLayout>;
   /** Rows after a position, a page at a time. Conversations come after their messages. */

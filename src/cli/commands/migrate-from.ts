@@ -92,7 +92,7 @@ async function printLayout({ system, version, place, tables }: SourceLayout): Pr
   for (const { name, holds, rows } of tables) await printLine(`  ${printable(name)}: ${count(rows, "row")}, ${holds}`);
 }
 
-async function printReport({ dryRun, read, written, skipped }: ImportFromReport): Promise<void> {
+async function printReport({ dryRun, resumed, read, written, skipped }: ImportFromReport): Promise<void> {
   const what = [
     count(written.messages, "message"),
     count(written.conversations, "conversation"),
@@ -104,5 +104,6 @@ async function printReport({ dryRun, read, written, skipped }: ImportFromReport)
     await printLine(`Skipped ${count(rows, "row")}: ${printable(reason)}`);
     await printLine(`  ${examples.map(printable).join(", ")}${rows > examples.length ? ", …" : ""}`);
   }
+  if (resumed) await printLine("It went on from where an earlier import was stopped. Run it once more for what changed there since.");
   if (dryRun) await printLine("Nothing was written. Run it without --dry-run to import.");
 }

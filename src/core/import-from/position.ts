@@ -14,10 +14,10 @@ export interface PositionStore {
 }
 
 /** Keeps where an import stands with the records of the memory; where there are none, every import begins anew. */
-export async function positionStore(target: ImportTarget, identity: string): Promise<PositionStore> {
+export async function positionStore(target: ImportTarget, identity: string | undefined): Promise<PositionStore> {
   const { core, scope, dryRun, signal } = target;
-  const records = dryRun ? undefined : await core.records.openToDelete();
-  if (records === undefined) return { start: undefined, save: async () => {}, clear: async () => {} };
+  const records = dryRun || identity === undefined ? undefined : await core.records.openToDelete();
+  if (records === undefined || identity === undefined) return { start: undefined, save: async () => {}, clear: async () => {} };
   const name = { tenant: scope.tenant, userId: positionOwner, type: positionType, id: stableId(identity, target.userId) };
   const [found] = await records.get(scope.tenant, [name], signal);
   const { position } = found?.data ?? {};

@@ -11,7 +11,7 @@ export interface Tally {
   /** A conversation that was written to. */
   conversation(userId: string, id: string): void;
   skip(reason: string, name: string): void;
-  report(layout: SourceLayout, dryRun: boolean): ImportFromReport;
+  report(layout: SourceLayout, how: Pick<ImportFromReport, "dryRun" | "resumed">): ImportFromReport;
 }
 
 export function emptyTally(): Tally {
@@ -29,12 +29,13 @@ export function emptyTally(): Tally {
       known.count++;
       if (known.examples.length < mostExamples) known.examples.push(name);
     },
-    report({ system, version }, dryRun) {
+    report({ system, version }, { dryRun, resumed }) {
       const { read, messages, records, vectors } = this;
       return {
         system,
         version,
         dryRun,
+        resumed,
         read,
         written: { conversations: conversations.size, messages, records, vectors },
         skipped: [...skipped].map(([reason, { count, examples }]) => ({ reason, count, examples })),

@@ -41,7 +41,7 @@ function langswarmTables(source: ImportFromSource, database: TablesDatabase): Im
     return { tables, readers: readersOf(database, tables, source, model) };
   };
   return {
-    identity: JSON.stringify(["langswarm", database.place, source.tablePrefix]),
+    identity: source.client !== undefined ? undefined : JSON.stringify(["langswarm", database.place, source.tablePrefix]),
     async detect() {
       const { tables, readers } = await open();
       return {

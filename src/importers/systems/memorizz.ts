@@ -54,7 +54,7 @@ function memorizzTables(source: ImportFromSource): ImportSource {
     });
   };
   return {
-    identity: JSON.stringify(["memorizz", database.place, prefix]),
+    identity: source.client !== undefined ? undefined : JSON.stringify(["memorizz", database.place, prefix]),
     detect: async () => ({
       system: "memorizz",
       version: "0.0.21 (PostgreSQL)",

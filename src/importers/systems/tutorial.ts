@@ -25,7 +25,7 @@ export function tutorialSource(source: ImportFromSource): ImportSource {
     ];
   };
   return {
-    identity: JSON.stringify(["tutorial", database.place, source.tablePrefix]),
+    identity: source.client !== undefined ? undefined : JSON.stringify(["tutorial", database.place, source.tablePrefix]),
     detect: async () => ({
       system: "tutorial",
       version: "agent_memories",

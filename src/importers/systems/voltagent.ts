@@ -23,7 +23,8 @@ export function voltagentSource(source: ImportFromSource): ImportSource {
     return { found, readers: readersOf(found, source.embeddingModel) };
   };
   return {
-    identity: JSON.stringify(["voltagent", database.place, source.tablePrefix, source.vectorTablePrefix]),
+    identity:
+      source.client !== undefined ? undefined : JSON.stringify(["voltagent", database.place, source.tablePrefix, source.vectorTablePrefix]),
     async detect() {
       const { found, readers } = await open();
       return { system: "voltagent", version: versionOf(found), place: database.place, tables: await countTables(database, readers) };
