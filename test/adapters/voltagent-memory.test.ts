@@ -103,6 +103,11 @@ describeConnections("VoltAgent's storage", (place) => {
       expect((await storage.getConversations("two")).some((one) => one.userId === userId)).toBe(true);
     });
 
+    test("an empty name of a user is nobody's, and never everybody's", async () => {
+      await conversation();
+      expect(await storage.getConversationsByUserId("")).toEqual([]);
+    });
+
     test("an order that is none never reaches a statement", async () => {
       for (const orderBy of ["(select 1/0)", "id; DROP TABLE x", "constructor"])
         await expect(storage.queryConversations({ orderBy: orderBy as "title" })).rejects.toMatchObject(storageError);
@@ -355,6 +360,31 @@ describeConnections("VoltAgent's storage", (place) => {
       ...fields,
     });
 
+    test("a state that names a conversation and no user goes with the conversation", async () => {
+      const { id: conversationId, userId } = await conversation();
+      const [kept, moved, named] = [newId("execution"), newId("execution"), newId("execution")];
+      await storage.setWorkflowState(kept, state(kept, { conversationId }));
+      await storage.updateWorkflowState(kept, { status: "suspended" });
+      expect(await storage.getWorkflowState(kept)).toEqual({
+        ...state(kept, { conversationId }),
+        status: "suspended",
+        updatedAt: expect.any(Date),
+      });
+      await storage.setWorkflowState(moved, state(moved));
+      await storage.updateWorkflowState(moved, { conversationId });
+      await storage.setWorkflowState(named, state(named, { conversationId, userId }));
+      await storage.deleteConversation(conversationId);
+      for (const id of [kept, moved, named]) expect(await storage.getWorkflowState(id)).toBeNull();
+    });
+
+    test("runs of workflows that are not VoltAgent's are told as far as they are known", async () => {
+      const [id, workflowId] = [newId("execution"), newId("workflow")];
+      await storage.memory.runs.start({ id, kind: "workflow", agentId: workflowId, name: "Own", userId: "ada", status: "running" });
+      expect(await storage.queryWorkflowRuns({ workflowId })).toMatchObject([{ id, workflowId, workflowName: "Own", userId: "ada" }]);
+      await storage.updateWorkflowState(id, { status: "completed" });
+      expect(await storage.getWorkflowState(id)).toMatchObject({ status: "completed", userId: "ada", updatedAt: expect.any(Date) });
+    });
+
     test("every field comes back, dates as dates", async () => {
       const { id: conversationId, userId } = await conversation();
       const entry = state(newId("execution"), {
@@ -496,6 +526,16 @@ describeConnections("VoltAgent's storage", (place) => {
     const query: (sql: string) => Promise<{ rows: unknown[] }> = (sql) => pool?.query(sql) ?? (place.connection as PGlite).query(sql);
     expect((await query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
     await pool?.end();
+  });
+
+  test("closing finishes what was called before", async () => {
+    const { id, userId } = await conversation();
+    const one = adapter();
+    await one.ready();
+    const writes = Promise.all(["m1", "m2"].map((name) => one.addMessage(said(name, "x"), userId, id)));
+    await one.close();
+    await writes;
+    expect(ids(await storage.getMessages(userId, id)).sort()).toEqual(["m1", "m2"]);
   });
 
   test("steps and workflow states may be kept for a time", async () => {

@@ -4,6 +4,7 @@ import { ConflictError, InvalidArgumentError } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/logger.ts";
 import type { Memory } from "../../domain/memory.ts";
 import type { EmbeddingChoice } from "../../embedders/resolve.ts";
+import { callsUnderWay } from "../../internal/calls-under-way.ts";
 import { once } from "../../internal/once.ts";
 import { type ClientOptions, chooseClient } from "../../stores/postgres/choose-client.ts";
 import { makeNames } from "../../stores/postgres/names.ts";
@@ -61,6 +62,7 @@ export class PostgreSQLMemoryAdapter {
   readonly memory: Memory;
   readonly #adopt: () => Promise<void>;
   readonly #keepNewest: number | undefined;
+  readonly #underWay = callsUnderWay();
 
   /** @throws InvalidArgumentError for options that cannot be right */
   constructor(options: PostgreSQLMemoryAdapterOptions) {
@@ -148,7 +150,9 @@ export class PostgreSQLMemoryAdapter {
     return this.queryConversations({ resourceId, orderBy: "created_at" });
   }
 
-  getConversationsByUserId(userId: string, options: Omit<ConversationQueryOptions, "userId"> = {}): Promise<VoltagentConversation[]> {
+  /** An empty name is nobody's: an id that got lost on the way must not show everybody's. */
+  async getConversationsByUserId(userId: string, options: Omit<ConversationQueryOptions, "userId"> = {}): Promise<VoltagentConversation[]> {
+    if (!userId) return [];
     return this.queryConversations({ ...options, userId });
   }
 
@@ -246,8 +250,9 @@ export class PostgreSQLMemoryAdapter {
   }
 
   /** Finishes what is under way and ends the connections this adapter made. A client of yours stays open. */
-  close(): Promise<void> {
-    return this.memory.close();
+  async close(): Promise<void> {
+    await this.#underWay.ended();
+    await this.memory.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -255,10 +260,11 @@ export class PostgreSQLMemoryAdapter {
   }
 
   #run<Value>(work: (memory: Memory) => Promise<Value>): Promise<Value> {
-    return throwingVoltagentErrors("StorageError", async () => {
+    const call = throwingVoltagentErrors("StorageError", async () => {
       await this.#adopt();
       return work(this.memory);
     });
+    return this.#underWay.add(call);
   }
 }
 

@@ -7,7 +7,7 @@ import { storableJson } from "./storable-json.ts";
 // "workflow" under its execution id; the steps of one operation are those of a run of kind "agent".
 
 /** Whose runs are that VoltAgent gives no user. */
-const nobody = "default";
+export const nobody = "default";
 
 /** What the fields of a run have no place for. */
 interface WorkflowRest
@@ -22,8 +22,12 @@ interface WorkflowRest
 const optionalFields = ["userId", "metadata", "input", "output"] as const;
 const ended: readonly WorkflowStatus[] = ["completed", "cancelled", "error"];
 
-/** The run that keeps a workflow state. */
-export function workflowRun(executionId: string, entry: WorkflowStateEntry): RunInput & { readonly id: string; readonly userId: string } {
+/** The run that keeps a workflow state; `owner`: whose it is where the state does not say. */
+export function workflowRun(
+  executionId: string,
+  entry: WorkflowStateEntry,
+  owner: string = nobody,
+): RunInput & { readonly id: string; readonly userId: string } {
   const { context, workflowState, suspension, events, cancellation, replayedFromExecutionId, replayFromStepId } = entry;
   const without = optionalFields.filter((field) => entry[field] === undefined);
   const rest: WorkflowRest = {
@@ -35,7 +39,7 @@ export function workflowRun(executionId: string, entry: WorkflowStateEntry): Run
   return {
     id: executionId,
     kind: "workflow",
-    userId: entry.userId ?? nobody,
+    userId: entry.userId ?? owner,
     conversationId: entry.conversationId,
     agentId: entry.workflowId,
     name: entry.workflowName,
@@ -49,9 +53,10 @@ export function workflowRun(executionId: string, entry: WorkflowStateEntry): Run
   };
 }
 
-/** The workflow state a run keeps. */
+/** The workflow state a run keeps. One that was written through `memory.runs` has no state, or another. */
 export function toWorkflowState(run: Run): WorkflowStateEntry {
-  const { updatedAt, without = [], suspension, cancellation, ...rest } = run.state as WorkflowRest;
+  const state: Partial<WorkflowRest> = typeof run.state === "object" && run.state !== null ? run.state : {};
+  const { updatedAt, without = [], suspension, cancellation, ...rest } = state;
   const optional = { userId: run.userId, metadata: run.metadata, input: run.input, output: run.output };
   return {
     ...rest,
@@ -66,7 +71,7 @@ export function toWorkflowState(run: Run): WorkflowStateEntry {
     workflowName: run.name ?? run.agentId,
     status: run.status as WorkflowStatus,
     createdAt: run.startedAt,
-    updatedAt: new Date(updatedAt),
+    updatedAt: updatedAt === undefined ? run.updatedAt : new Date(updatedAt),
   };
 }
 

@@ -2,9 +2,10 @@ import { isDeepStrictEqual } from "node:util";
 import { ConflictError, NotFoundError } from "../../domain/errors.ts";
 import type { Memory } from "../../domain/memory.ts";
 import type { Run } from "../../domain/runs.ts";
+import { otherwise } from "./messages.ts";
 import type { WorkflowRunQuery, WorkflowStateEntry } from "./shapes.ts";
 import { storableJson } from "./storable-json.ts";
-import { toWorkflowState, workflowRun } from "./stored-runs.ts";
+import { nobody, toWorkflowState, workflowRun } from "./stored-runs.ts";
 
 const mostAtOnce = 1000;
 /** Rounds an update may lose to other writers. */
@@ -27,10 +28,17 @@ async function findRun(memory: Memory, executionId: string): Promise<Run | undef
 
 export async function setWorkflowState(memory: Memory, executionId: string, state: WorkflowStateEntry): Promise<void> {
   const before = await findRun(memory, executionId);
-  const run = workflowRun(executionId, state);
+  const run = workflowRun(executionId, state, await ownerOf(memory, state));
   await memory.runs.start(run);
   // Ids of runs are unique within a user only: one that changed hands is not left behind.
   if (before !== undefined && before.userId !== run.userId) await memory.runs.delete(executionId, { userId: before.userId });
+}
+
+/** Of whom the state or else its conversation is, so that it is deleted with them. */
+async function ownerOf(memory: Memory, { userId, conversationId }: WorkflowStateEntry): Promise<string> {
+  if (userId !== undefined || !conversationId) return userId ?? nobody;
+  const conversation = await memory.conversations.get(conversationId).catch((error: unknown) => otherwise(error, undefined));
+  return conversation?.userId ?? nobody;
 }
 
 /** Changes fields of a state; what other writers change at the same time stays. */
@@ -47,7 +55,7 @@ export async function updateWorkflowState(memory: Memory, executionId: string, u
 }
 
 async function writeUpdate(memory: Memory, before: Run, entry: WorkflowStateEntry): Promise<void> {
-  const { id, userId, conversationId, kind: _kind, agentId, ...changes } = workflowRun(before.id, entry);
+  const { id, userId, conversationId, kind: _kind, agentId, ...changes } = workflowRun(before.id, entry, await ownerOf(memory, entry));
   const isElsewhere = userId !== before.userId || conversationId !== before.conversationId || agentId !== before.agentId;
   if (isElsewhere || clears(before, changes)) return setWorkflowState(memory, id, entry);
   await memory.runs.update(id, changes, { userId, ifVersion: before.version });
