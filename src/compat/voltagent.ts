@@ -134,12 +134,13 @@ export class PostgresStorage extends HistoryStorage {
   }
 
   async #listed(userId: string, conversationId: string, { limit, before, after, roles }: GetMessagesOptions): Promise<UiMessage[]> {
-    const query = { limit: this.#limit(limit), before, after, roles };
+    const query = { limit: this.#limit(limit), before, after, roles: roles?.length === 0 ? undefined : roles };
     return (await listMessages(this.memory.scope({ userId }), conversationId, query)).map(toUiMessage);
   }
 
   async #filtered(options: MessageFilterOptions): Promise<MemoryMessage[]> {
-    const { userId = nobody, conversationId = nobody, role, types } = options;
+    const { userId = nobody, conversationId = nobody, types } = options;
+    const role = options.role || undefined;
     const whose = userId === nobody ? undefined : userId;
     const limit = this.#limit(options.limit);
     const [before, after] = [dateOf(options.before), dateOf(options.after)];
@@ -237,7 +238,8 @@ export class PostgresStorage extends HistoryStorage {
   }
 
   /** Finishes what is under way, and lets go of the connections this storage opened. A client of yours stays open. */
-  close(): Promise<void> {
-    return this.place.close();
+  async close(): Promise<void> {
+    await this.underWay.ended();
+    await this.place.close();
   }
 }

@@ -1,5 +1,6 @@
 import { NotFoundError } from "../../domain/errors.ts";
 import type { RunChanges, RunEvent, RunEventInput, RunInput, RunStepInput, RunTree } from "../../domain/runs.ts";
+import { findConversation } from "./conversations.ts";
 import { nobody } from "./messages.ts";
 import type { Place } from "./place.ts";
 import {
@@ -26,9 +27,17 @@ export function putEntry(place: Place, key: string, value: HistoryEntryInput, ag
   return place.writers.run([key], async () => {
     const before = await findTree(place, key);
     const merged = isUpdate && before !== undefined ? { ...entryFields(before), ...defined(value) } : value;
-    const owner = { id: key, agentId, kind: "agent" as const, userId: wordOf(value.userId) ?? before?.userId ?? nobody };
+    const known = wordOf(value.userId) ?? (before && ownerOf(before)) ?? undefined;
+    const userId = known ?? (await ownerOfConversation(place, merged.conversationId)) ?? before?.userId ?? nobody;
+    const owner = { id: key, agentId, kind: "agent" as const, userId };
     await putRun(place, { ...historyRun(merged), ...owner }, before, isUpdate ? changedFields(value) : undefined);
   });
+}
+
+/** Of whom the conversation is, so that what names no user is deleted with it; undefined: there is none. */
+export async function ownerOfConversation(place: Place, conversationId: unknown): Promise<string | undefined> {
+  const id = wordOf(conversationId);
+  return id === undefined ? undefined : (await findConversation(place.memory(), id))?.userId;
 }
 
 const runFields = {

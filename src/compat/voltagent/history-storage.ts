@@ -1,4 +1,5 @@
 import { MemoryError } from "../../domain/errors.ts";
+import { callsUnderWay } from "../../internal/calls-under-way.ts";
 import { allEntries, getEntry, getStep, pageOfEntries, putEntry, putEvent, putStep } from "./agent-history.ts";
 import type { Place } from "./place.ts";
 import { knownParts } from "./recorded-parts.ts";
@@ -20,6 +21,8 @@ import * as workflows from "./workflow-history.ts";
 export class HistoryStorage {
   /** @internal */
   protected readonly place: Place;
+  /** What closing waits for. @internal */
+  protected readonly underWay = callsUnderWay();
   readonly #known = knownParts();
 
   /** @internal */
@@ -28,7 +31,11 @@ export class HistoryStorage {
   }
 
   /** Tells the log how long a call took, or that it failed. @internal */
-  protected async call<Value>(name: string, work: (place: Place) => Promise<Value>): Promise<Value> {
+  protected call<Value>(name: string, work: (place: Place) => Promise<Value>): Promise<Value> {
+    return this.underWay.add(this.#logged(name, work));
+  }
+
+  async #logged<Value>(name: string, work: (place: Place) => Promise<Value>): Promise<Value> {
     const { logger } = this.place;
     const started = performance.now();
     try {

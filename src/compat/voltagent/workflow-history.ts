@@ -1,6 +1,6 @@
 import { NotFoundError } from "../../domain/errors.ts";
 import type { Run, RunEvent, RunEventInput, RunInput, RunStep, RunStepInput, RunTree } from "../../domain/runs.ts";
-import { putRun } from "./agent-history.ts";
+import { ownerOfConversation, putRun } from "./agent-history.ts";
 import { nobody } from "./messages.ts";
 import { type Place, tenant } from "./place.ts";
 import {
@@ -32,17 +32,20 @@ interface WorkflowRest {
 
 export function storeHistory(place: Place, entry: WorkflowHistoryEntry): Promise<void> {
   return place.writers.run([entry.id], async () => {
-    await putRun(place, workflowRun(entry), await findTree(place, entry.id), undefined);
+    const userId = await ownerOf(place, entry);
+    await putRun(place, workflowRun(entry, userId), await findTree(place, entry.id), undefined);
     const { steps = [], events = [] } = entry;
     if (steps.length + events.length === 0) return;
     const what = { steps: steps.map(workflowStep), events: events.map(workflowEvent) };
-    await place.memory().runs.record(entry.id, what, { userId: ownerOf(entry) });
+    await place.memory().runs.record(entry.id, what, { userId });
   });
 }
 
-const ownerOf = ({ userId }: Pick<WorkflowHistoryEntry, "userId">) => wordOf(userId) ?? nobody;
+async function ownerOf(place: Place, { userId, conversationId }: WorkflowHistoryEntry): Promise<string> {
+  return wordOf(userId) ?? (await ownerOfConversation(place, conversationId)) ?? nobody;
+}
 
-function workflowRun(entry: WorkflowHistoryEntry): RunInput & { id: string; userId: string } {
+function workflowRun(entry: WorkflowHistoryEntry, owner: string): RunInput & { id: string; userId: string } {
   const { userId, metadata, input, output } = entry;
   const without = Object.entries({ userId, metadata, input, output }).flatMap(([field, value]) => (value === undefined ? [field] : []));
   const startedAt = dateOf(entry.startTime) ?? new Date();
@@ -53,7 +56,7 @@ function workflowRun(entry: WorkflowHistoryEntry): RunInput & { id: string; user
   };
   return {
     id: entry.id,
-    userId: ownerOf(entry),
+    userId: owner,
     conversationId: wordOf(entry.conversationId),
     kind: "workflow",
     agentId: entry.workflowId,
@@ -118,8 +121,8 @@ export function updateHistory(place: Place, id: string, updates: Partial<Workflo
   return place.writers.run([id], async () => {
     const before = await findWorkflow(place, id);
     if (before === undefined) throw new NotFoundError("workflow history", id);
-    const changes = { updatedAt: new Date(), ...defined(updates) };
-    await putRun(place, workflowRun({ ...toHistory(before), ...changes, id }), before, changedFields(updates));
+    const entry = { ...toHistory(before), updatedAt: new Date(), ...defined(updates), id };
+    await putRun(place, workflowRun(entry, await ownerOf(place, entry)), before, changedFields(updates));
   });
 }
 

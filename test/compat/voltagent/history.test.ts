@@ -120,6 +120,38 @@ describeConnections("VoltAgent's history", (place) => {
       expect(page).toEqual({ entries: all.slice(25, 50), total: 60 });
     });
 
+    test("goes with the conversation it names, also where it names no user", async () => {
+      const [first, second, agent] = [newId("entry"), newId("entry"), newId("agent")];
+      const { id } = await storage().createConversation({ id: newId("c"), userId: "ada", resourceId: "r", title: "", metadata: {} });
+      await storage().addHistoryEntry(first, { status: "completed", conversationId: id }, agent);
+      await storage().addHistoryStep(newId("s"), { secret: 1 }, second, agent);
+      await storage().addHistoryEntry(second, { status: "completed", conversationId: id }, agent);
+      await storage().updateHistoryEntry(second, { status: "error" }, agent);
+      expect(await storage().getHistoryEntry(second)).toMatchObject({
+        userId: null,
+        conversationId: id,
+        status: "error",
+        steps: [{ secret: 1 }],
+      });
+      const workflow = { id: newId("w"), workflowName: "W", workflowId: agent, status: "running", startTime: at(1), conversationId: id };
+      await storage().storeWorkflowHistory(workflow);
+      await storage().storeWorkflowStep({
+        id: newId("s"),
+        workflowHistoryId: workflow.id,
+        stepIndex: 0,
+        stepType: "agent",
+        stepName: "s",
+        status: "running",
+        startTime: at(1),
+      });
+      await storage().updateWorkflowHistory(workflow.id, { status: "completed" });
+      const whole = await storage().getWorkflowHistoryWithStepsAndEvents(workflow.id);
+      expect([whole?.userId, whole?.status, whole?.steps?.length]).toEqual([undefined, "completed", 1]);
+      await storage().deleteConversation(id);
+      expect(await storage().getAllHistoryEntriesByAgent(agent)).toEqual([]);
+      expect(await storage().getWorkflowHistory(workflow.id)).toBeNull();
+    });
+
     test("goes with its conversation, and with its user", async () => {
       const [first, second, agent] = [newId("entry"), newId("entry"), newId("agent")];
       const { id } = await storage().createConversation({ id: newId("c"), userId: "leaving", resourceId: "r", title: "", metadata: {} });

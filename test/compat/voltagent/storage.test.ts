@@ -241,6 +241,13 @@ describeConnections("VoltAgent's PostgresStorage", (place) => {
       expect(await own.getMessages("ada", "of-eve")).toEqual([]);
     });
 
+    test("an empty role, or none of them, is no filter", async () => {
+      const id = await conversation("ada");
+      await storage().addMessages([text("a"), text("b", "b", { role: "assistant" })], "ada", id);
+      expect(ids(await storage().getMessages("ada", id, { roles: [] }))).toEqual(["a", "b"]);
+      expect(ids(await storage().getMessages({ conversationId: id, role: "" }))).toEqual(["a", "b"]);
+    });
+
     test("a limit of 0 is none", async () => {
       const own = make({ storageLimit: 0, tablePrefix: "limitless" });
       await own.addMessages(
@@ -418,6 +425,21 @@ describeConnections("VoltAgent's PostgresStorage", (place) => {
     await storage().clearMessages({ userId: "clearing" });
     expect(await left()).toEqual([0, 0, 1]);
     expect(await storage().getConversation(one)).not.toBeNull();
+  });
+
+  test("closing finishes what was called before", async () => {
+    const [own, id] = [make(), await conversation("ada")];
+    await own.getConversation(id);
+    const [entry, agent] = [newId("entry"), newId("agent")];
+    const calls = Promise.all([
+      own.addMessage(text("m"), id),
+      own.updateConversation(id, { userId: "eve" }),
+      own.addHistoryStep(newId("step"), { n: 1 }, entry, agent),
+    ]);
+    await own.close();
+    await calls;
+    expect(await storage().getHistoryEntry(entry)).toMatchObject({ steps: [{ n: 1 }] });
+    expect(ids(await storage().getMessages("eve", id))).toEqual(["m"]);
   });
 
   test("debug tells what is called and how long it takes, and nothing of what is in it", async () => {
