@@ -377,6 +377,14 @@ describeConnections("VoltAgent's storage", (place) => {
       for (const id of [kept, moved, named]) expect(await storage.getWorkflowState(id)).toBeNull();
     });
 
+    test("64 changes at once of one state all land", async () => {
+      const id = newId("execution");
+      await storage.setWorkflowState(id, state(id));
+      const fields = (["workflowState", "metadata", "output", "input"] as const).map((field) => ({ [field]: { set: true } }));
+      await Promise.all(Array.from({ length: 64 }, (_, index) => storage.updateWorkflowState(id, fields[index % 4] as object)));
+      expect(await storage.getWorkflowState(id)).toMatchObject(Object.assign({}, ...fields));
+    });
+
     test("runs of workflows that are not VoltAgent's are told as far as they are known", async () => {
       const [id, workflowId] = [newId("execution"), newId("workflow")];
       await storage.memory.runs.start({ id, kind: "workflow", agentId: workflowId, name: "Own", userId: "ada", status: "running" });

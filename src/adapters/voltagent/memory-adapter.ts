@@ -5,6 +5,7 @@ import type { Logger } from "../../domain/logger.ts";
 import type { Memory } from "../../domain/memory.ts";
 import type { EmbeddingChoice } from "../../embedders/resolve.ts";
 import { callsUnderWay } from "../../internal/calls-under-way.ts";
+import { KeyedQueue } from "../../internal/keyed-queue.ts";
 import { once } from "../../internal/once.ts";
 import { type ClientOptions, chooseClient } from "../../stores/postgres/choose-client.ts";
 import { makeNames } from "../../stores/postgres/names.ts";
@@ -63,6 +64,8 @@ export class PostgreSQLMemoryAdapter {
   readonly #adopt: () => Promise<void>;
   readonly #keepNewest: number | undefined;
   readonly #underWay = callsUnderWay();
+  /** Changes of one workflow state take turns in this process, so that few have to be tried again. */
+  readonly #writers = new KeyedQueue();
 
   /** @throws InvalidArgumentError for options that cannot be right */
   constructor(options: PostgreSQLMemoryAdapterOptions) {
@@ -237,12 +240,12 @@ export class PostgreSQLMemoryAdapter {
   }
 
   setWorkflowState(executionId: string, state: WorkflowStateEntry): Promise<void> {
-    return this.#run((memory) => setWorkflowState(memory, executionId, state));
+    return this.#run((memory) => this.#writers.run([executionId], () => setWorkflowState(memory, executionId, state)));
   }
 
   /** Changes what is given. @throws Error `Workflow state … not found` */
   updateWorkflowState(executionId: string, updates: Partial<WorkflowStateEntry>): Promise<void> {
-    return this.#run((memory) => updateWorkflowState(memory, executionId, updates));
+    return this.#run((memory) => this.#writers.run([executionId], () => updateWorkflowState(memory, executionId, updates)));
   }
 
   getSuspendedWorkflowStates(workflowId: string): Promise<WorkflowStateEntry[]> {
