@@ -1,4 +1,4 @@
-export type { Connection, ConnectionSettings } from "./voltagent/connection.ts";
+export type { PostgresConnection as ConnectionSettings, StorageConnection as Connection } from "../compat/voltagent/connection.ts";
 export { PostgreSQLMemoryAdapter, type PostgreSQLMemoryAdapterOptions } from "./voltagent/memory-adapter.ts";
 export { type RecallRetrieverOptions, recallRetriever } from "./voltagent/recall-retriever.ts";
 export type {

@@ -14,6 +14,7 @@ import type {
 } from "../domain/runs.ts";
 import type { StoreScope } from "../domain/session-store.ts";
 import { batchesOf } from "../internal/batches.ts";
+import { allRecords } from "./all-records.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { validateId } from "./messages/normalize-message.ts";
 import { changeRecord, isConflict } from "./record-changes.ts";
@@ -215,19 +216,13 @@ async function indexesOf(
   return steps.map(({ id, index }) => index ?? places.get(stepRecordId(run.id, id)) ?? ++last);
 }
 
-async function listAll(
+function listAll(
   records: RecordStore,
   scope: StoreScope,
   conditions: RecordConditions,
   signal: AbortSignal | undefined,
 ): Promise<StoredRecord[]> {
-  const found: StoredRecord[] = [];
-  for (let cursor: string | undefined; ; ) {
-    const page = await records.list(scope, { ...byPlace, ...conditions, direction: "asc", limit: partsAtOnce, cursor }, signal);
-    found.push(...page.items);
-    if (page.nextCursor === undefined) return found;
-    cursor = page.nextCursor;
-  }
+  return allRecords(records, scope, { ...conditions, orderBy: "position", direction: "asc", limit: partsAtOnce }, signal);
 }
 
 async function treesOf(

@@ -1,3 +1,4 @@
+import { clientOptions, type StorageConnection } from "../../compat/voltagent/connection.ts";
 import { migrateSchema } from "../../compat/voltagent/migrate-schema.ts";
 import { createMemory, type MemoryOptions } from "../../core/create-memory.ts";
 import { ConflictError, InvalidArgumentError } from "../../domain/errors.ts";
@@ -9,7 +10,6 @@ import { KeyedQueue } from "../../internal/keyed-queue.ts";
 import { once } from "../../internal/once.ts";
 import { type ClientOptions, chooseClient } from "../../stores/postgres/choose-client.ts";
 import { makeNames } from "../../stores/postgres/names.ts";
-import { type Connection, clientOptions } from "./connection.ts";
 import { owners, queryConversations, toVoltagentConversation } from "./conversations.ts";
 import { TakenId, throwingVoltagentErrors } from "./errors.ts";
 import { getMessages, otherwise, toInput } from "./messages.ts";
@@ -30,7 +30,7 @@ import { getWorkflowState, queryWorkflowRuns, setWorkflowState, updateWorkflowSt
 
 export interface PostgreSQLMemoryAdapterOptions {
   /** A URL, `{ host, port, database, user, password, ssl }`, or a client of yours: a `pg.Pool` or a PGlite instance, which stays open. */
-  readonly connection: Connection;
+  readonly connection: StorageConnection;
   /** Connections of the pool; with a client of yours it is its own. @default 10 */
   readonly maxConnections?: number | undefined;
   /** Prefix of every table, at most 30 characters. @default "voltagent_memory" */

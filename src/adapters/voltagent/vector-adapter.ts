@@ -1,3 +1,4 @@
+import { clientOptions, type StorageConnection } from "../../compat/voltagent/connection.ts";
 import { BackendError, InvalidArgumentError } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/logger.ts";
 import { once } from "../../internal/once.ts";
@@ -7,7 +8,6 @@ import { prepareVector } from "../../stores/postgres/migrate.ts";
 import { makeNames, quoteIdentifier } from "../../stores/postgres/names.ts";
 import { LargeScopes } from "../../stores/postgres/recall.ts";
 import type { SqlClient } from "../../stores/postgres/sql-client.ts";
-import { type Connection, clientOptions } from "./connection.ts";
 import { throwingVoltagentErrors } from "./errors.ts";
 import type { SearchResult, VectorItem, VectorSearchOptions } from "./shapes.ts";
 import { adoptLegacy } from "./vectors/adopt-legacy.ts";
@@ -17,7 +17,7 @@ import { buildIndex, inspectTable, isStale, mismatch, prepareTable, type VectorD
 
 export interface PostgreSQLVectorAdapterOptions {
   /** A URL, `{ host, port, database, user, password, ssl }`, or a client of yours: a `pg.Pool` or a PGlite instance, which stays open. */
-  readonly connection: Connection;
+  readonly connection: StorageConnection;
   /** Connections of the pool; with a client of yours it is its own. @default 10 */
   readonly maxConnections?: number | undefined;
   /** The table is `<prefix>_vectors`; at most 30 characters. @default "voltagent_vector" */

@@ -37,5 +37,5 @@ export function clientOptions(connection: StorageConnection | undefined, maxConn
 }
 
 function isClient(connection: PostgresConnection | PgPoolLike | PgliteLike): connection is PgPoolLike | PgliteLike {
-  return "execProtocol" in connection || "connect" in connection;
+  return "execProtocolRaw" in connection || "connect" in connection;
 }

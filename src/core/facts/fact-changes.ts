@@ -1,5 +1,6 @@
 import type { RecordConditions, RecordOperation, RecordStore, StoredRecord } from "../../domain/record-store.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
+import { allRecords } from "../all-records.ts";
 import {
   derivationType,
   type FactRecord,
@@ -146,18 +147,11 @@ export async function listAll({ records, tenant, userId, signal }: FactPlace, co
   return listRecords(records, { tenant, userId, resourceId: undefined }, conditions, signal);
 }
 
-export async function listRecords(
+export function listRecords(
   records: RecordStore,
   scope: StoreScope,
   conditions: RecordConditions,
   signal: AbortSignal | undefined,
 ): Promise<StoredRecord[]> {
-  const found: StoredRecord[] = [];
-  for (let cursor: string | undefined; ; ) {
-    const query = { ...conditions, orderBy: "createdAt", direction: "asc", limit: recordsAtOnce, offset: 0, cursor } as const;
-    const page = await records.list(scope, query, signal);
-    found.push(...page.items);
-    if (page.nextCursor === undefined) return found;
-    cursor = page.nextCursor;
-  }
+  return allRecords(records, scope, { ...conditions, orderBy: "createdAt", direction: "asc", limit: recordsAtOnce }, signal);
 }

@@ -1,9 +1,9 @@
-import { BackendError, InvalidArgumentError } from "../../domain/errors.ts";
+import { InvalidArgumentError } from "../../domain/errors.ts";
 import type { ImportFromSource, ImportSource, SourceRow } from "../../domain/import-source.ts";
 import { loadDependency } from "../../internal/load-dependency.ts";
 import { once } from "../../internal/once.ts";
 import { langswarmModel, toConversation, toMessage, toSummary } from "./langswarm-rows.ts";
-import { placeOf, type Row, required } from "./row-values.ts";
+import { placeOf, type Row, required, unreachable } from "./row-values.ts";
 
 const messagesAtOnce = 200;
 const keysAtOnce = "500";
@@ -26,15 +26,7 @@ export function langswarmRedis(source: ImportFromSource): ImportSource {
       close = async () => client.destroy();
       return (...words) => client.sendCommand(words);
     } catch (cause) {
-      throw new BackendError(
-        "import",
-        "connect",
-        `${placeOf(url)} could not be reached: check that it runs, its address, user and password`,
-        {
-          code: "backend_unavailable",
-          cause,
-        },
-      );
+      throw unreachable(url, cause);
     }
   });
 

@@ -1,8 +1,8 @@
-import { BackendError, InvalidArgumentError } from "../../domain/errors.ts";
+import { InvalidArgumentError } from "../../domain/errors.ts";
 import type { ImportFromSource } from "../../domain/import-source.ts";
 import { loadDependency } from "../../internal/load-dependency.ts";
 import { once } from "../../internal/once.ts";
-import { placeOf, type Row, required } from "./row-values.ts";
+import { placeOf, type Row, required, unreachable } from "./row-values.ts";
 
 const documentsAtOnce = 200;
 
@@ -33,15 +33,7 @@ export function mongodbCollections(source: ImportFromSource, standardDatabase: s
       await client.connect();
       return client.db(database);
     } catch (cause) {
-      throw new BackendError(
-        "import",
-        "connect",
-        `${placeOf(url)} could not be reached: check that it runs, its address, user and password`,
-        {
-          code: "backend_unavailable",
-          cause,
-        },
-      );
+      throw unreachable(url, cause);
     }
   });
 

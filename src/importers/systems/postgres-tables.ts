@@ -2,7 +2,7 @@ import { BackendError, InvalidArgumentError } from "../../domain/errors.ts";
 import type { ImportFromSource, SourceSqlClient } from "../../domain/import-source.ts";
 import { loadDependency } from "../../internal/load-dependency.ts";
 import { once } from "../../internal/once.ts";
-import { placeOf, type Row, required } from "./row-values.ts";
+import { placeOf, type Row, required, unreachable } from "./row-values.ts";
 import type { Columns, KeyedRow, PageRequest, TablesDatabase } from "./tables.ts";
 
 interface OwnClient extends SourceSqlClient {
@@ -124,14 +124,6 @@ async function connect(url: string): Promise<OwnClient> {
     await client.connect();
     return client as unknown as OwnClient;
   } catch (cause) {
-    throw new BackendError(
-      "import",
-      "connect",
-      `${placeOf(url)} could not be reached: check that it runs, its address, user and password`,
-      {
-        code: "backend_unavailable",
-        cause,
-      },
-    );
+    throw unreachable(url, cause);
   }
 }

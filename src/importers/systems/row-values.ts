@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from "../../domain/errors.ts";
+import { BackendError, InvalidArgumentError } from "../../domain/errors.ts";
 import { asObject, type JsonObject } from "../json-value.ts";
 
 /** A row of a source, its columns by name; JSON and vectors may come as text. */
@@ -80,6 +80,14 @@ export function plain(value: unknown): unknown {
 export function placeOf(url: string): string {
   const parsed = URL.parse(url);
   return parsed === null ? url : `${parsed.protocol}//${parsed.host}${parsed.pathname}`;
+}
+
+/** Says of a server that it could not be reached, without its password. */
+export function unreachable(url: string, cause: unknown): BackendError {
+  return new BackendError("import", "connect", `${placeOf(url)} could not be reached: check that it runs, its address, user and password`, {
+    code: "backend_unavailable",
+    cause,
+  });
 }
 
 /** The address or path of a source that can be nothing else. */

@@ -1,8 +1,10 @@
-import type { ConversationStepRecord, WorkflowStateEntry } from "../../adapters/voltagent/shapes.ts";
+import type { ConversationStepRecord } from "../../adapters/voltagent/shapes.ts";
 import { runStep, stepsRun, workflowRun } from "../../adapters/voltagent/stored-runs.ts";
 import {
   historyRun,
   historyStep,
+  stateEntry,
+  stepRecord,
   timelineEvent,
   workflowEvent,
   workflowHistoryRun,
@@ -10,7 +12,7 @@ import {
 } from "../../compat/voltagent/migration/history-runs.ts";
 import type { SourceItem } from "../../domain/import-source.ts";
 import type { RunEventInput, RunInput, RunStepInput } from "../../domain/runs.ts";
-import { objectOf, otherFields, type Row, textOf, timeOf } from "./row-values.ts";
+import { type Row, textOf } from "./row-values.ts";
 import type { TableReader } from "./tables.ts";
 import type { VoltagentTables } from "./voltagent-tables.ts";
 
@@ -132,7 +134,7 @@ function steps(found: VoltagentTables): TableReader {
       const ownerOf = await ownersOf(found, rows, workflowColumns);
       return rows.map((row) => {
         const userId = ownerOf(row);
-        const step = stepRecord(row, userId);
+        const step = { ...stepRecord(row), userId: userId ?? "default" };
         const { id, ...run } = stepsRun(step);
         const items: SourceItem[] = [
           ...(isFirst(step, id) ? [{ kind: "run", userId, id, run } as const] : []),
@@ -141,54 +143,5 @@ function steps(found: VoltagentTables): TableReader {
         return { name: `${table} ${step.id}`, items };
       });
     },
-  };
-}
-
-function stepRecord(row: Row, userId: string | undefined): ConversationStepRecord {
-  const optional = {
-    agentName: row.agent_name,
-    content: row.content,
-    arguments: row.arguments,
-    result: row.result,
-    usage: row.usage,
-    subAgentId: row.sub_agent_id,
-    subAgentName: row.sub_agent_name,
-  };
-  return {
-    ...(otherFields(optional) as Partial<ConversationStepRecord>),
-    id: String(row.id),
-    conversationId: String(row.conversation_id),
-    userId: userId ?? "default",
-    agentId: textOf(row.agent_id) ?? "unknown",
-    operationId: textOf(row.operation_id) ?? String(row.id),
-    stepIndex: Number(row.step_index ?? 0),
-    type: (textOf(row.type) ?? "text") as ConversationStepRecord["type"],
-    role: (textOf(row.role) ?? "assistant") as ConversationStepRecord["role"],
-    createdAt: (timeOf(row.created_at) ?? new Date(0)).toISOString(),
-  };
-}
-
-function stateEntry(row: Row, id: string): WorkflowStateEntry {
-  const optional = {
-    input: row.input,
-    context: row.context,
-    workflowState: row.workflow_state,
-    suspension: row.suspension,
-    events: row.events,
-    output: row.output,
-    cancellation: row.cancellation,
-    userId: textOf(row.user_id),
-    conversationId: textOf(row.conversation_id),
-    metadata: row.metadata === null ? undefined : objectOf(row.metadata),
-  };
-  const createdAt = timeOf(row.created_at) ?? new Date(0);
-  return {
-    ...(otherFields(optional) as Partial<WorkflowStateEntry>),
-    id,
-    workflowId: textOf(row.workflow_id) ?? "unknown",
-    workflowName: textOf(row.workflow_name) ?? "unknown",
-    status: (textOf(row.status) ?? "completed") as WorkflowStateEntry["status"],
-    createdAt,
-    updatedAt: timeOf(row.updated_at) ?? createdAt,
   };
 }

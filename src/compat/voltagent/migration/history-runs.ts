@@ -1,9 +1,9 @@
-import type { WorkflowStateEntry } from "../../../adapters/voltagent/shapes.ts";
+import type { ConversationStepRecord, WorkflowStateEntry } from "../../../adapters/voltagent/shapes.ts";
 import { workflowRun } from "../../../adapters/voltagent/stored-runs.ts";
 import type { RunEventInput, RunInput, RunStepInput } from "../../../domain/runs.ts";
 import { fieldOf, type OldRow, objectOf, timeOf, withoutNull, wordOf } from "./old-rows.ts";
 
-// How the histories of older versions stand in `memory.runs`. What a run, step or event has no field for is in its
+// How the histories of older versions stand in `memory.runs`, and what rows of today's hold. What a run, step or event has no field for is in its
 // metadata under "voltagent".
 
 /** An entry of an agent's history. */
@@ -106,6 +106,57 @@ export function workflowEvent(row: OldRow): RunEventInput {
     type: wordOf(row.type) ?? "event",
     name: wordOf(row.name) ?? "event",
     metadata: withRest(row.metadata, rest),
+  };
+}
+
+/** A step of today's storage. */
+export function stepRecord(row: OldRow): ConversationStepRecord {
+  const optional = {
+    agentName: row.agent_name,
+    content: row.content,
+    arguments: row.arguments,
+    result: row.result,
+    usage: row.usage,
+    subAgentId: row.sub_agent_id,
+    subAgentName: row.sub_agent_name,
+  };
+  return {
+    ...(withoutNull(optional) as Partial<ConversationStepRecord>),
+    id: String(row.id),
+    conversationId: String(row.conversation_id),
+    userId: wordOf(row.user_id) ?? "default",
+    agentId: wordOf(row.agent_id) ?? "unknown",
+    operationId: wordOf(row.operation_id) ?? String(row.id),
+    stepIndex: Number(row.step_index),
+    type: (wordOf(row.type) ?? "text") as ConversationStepRecord["type"],
+    role: (wordOf(row.role) ?? "assistant") as ConversationStepRecord["role"],
+    createdAt: (timeOf(row.created_at) ?? new Date(0)).toISOString(),
+  };
+}
+
+/** The state of a workflow in today's storage. */
+export function stateEntry(row: OldRow, id: string): WorkflowStateEntry {
+  const optional = {
+    input: row.input,
+    context: row.context,
+    workflowState: row.workflow_state,
+    suspension: row.suspension,
+    events: row.events,
+    output: row.output,
+    cancellation: row.cancellation,
+    userId: wordOf(row.user_id),
+    conversationId: wordOf(row.conversation_id),
+    metadata: row.metadata === null ? undefined : objectOf(row.metadata),
+  };
+  const createdAt = timeOf(row.created_at) ?? new Date(0);
+  return {
+    ...(withoutNull(optional) as Partial<WorkflowStateEntry>),
+    id,
+    workflowId: wordOf(row.workflow_id) ?? "unknown",
+    workflowName: wordOf(row.workflow_name) ?? "unknown",
+    status: (wordOf(row.status) ?? "completed") as WorkflowStateEntry["status"],
+    createdAt,
+    updatedAt: timeOf(row.updated_at) ?? createdAt,
   };
 }
 

@@ -1,12 +1,20 @@
-import type { ConversationStepRecord, WorkflowStateEntry } from "../../../adapters/voltagent/shapes.ts";
 import { runStep, stepsRun, workflowRun } from "../../../adapters/voltagent/stored-runs.ts";
 import { newRun, runType } from "../../../core/runs/run-records.ts";
 import { newEvent, newStep } from "../../../core/runs/run-tree.ts";
 import type { NewRecord, StoredRecord } from "../../../domain/record-store.ts";
 import type { RunInput } from "../../../domain/runs.ts";
 import type { ImportContext } from "./conversations.ts";
-import { historyRun, historyStep, timelineEvent, workflowEvent, workflowHistoryRun, workflowStep } from "./history-runs.ts";
-import { countRows, nextRows, type OldRow, objectOf, timeOf, withoutNull, wordOf } from "./old-rows.ts";
+import {
+  historyRun,
+  historyStep,
+  stateEntry,
+  stepRecord,
+  timelineEvent,
+  workflowEvent,
+  workflowHistoryRun,
+  workflowStep,
+} from "./history-runs.ts";
+import { countRows, nextRows, type OldRow, wordOf } from "./old-rows.ts";
 import { putMissing } from "./records.ts";
 import type { LegacyTable } from "./tables.ts";
 
@@ -206,53 +214,4 @@ async function operationSteps(context: ImportContext, rows: readonly OldRow[]): 
     ];
   });
   return [...runs.values(), ...records];
-}
-
-function stepRecord(row: OldRow): ConversationStepRecord {
-  const optional = {
-    agentName: row.agent_name,
-    content: row.content,
-    arguments: row.arguments,
-    result: row.result,
-    usage: row.usage,
-    subAgentId: row.sub_agent_id,
-    subAgentName: row.sub_agent_name,
-  };
-  return {
-    ...(withoutNull(optional) as Partial<ConversationStepRecord>),
-    id: String(row.id),
-    conversationId: String(row.conversation_id),
-    userId: wordOf(row.user_id) ?? "default",
-    agentId: wordOf(row.agent_id) ?? "unknown",
-    operationId: wordOf(row.operation_id) ?? String(row.id),
-    stepIndex: Number(row.step_index),
-    type: (wordOf(row.type) ?? "text") as ConversationStepRecord["type"],
-    role: (wordOf(row.role) ?? "assistant") as ConversationStepRecord["role"],
-    createdAt: (timeOf(row.created_at) ?? new Date(0)).toISOString(),
-  };
-}
-
-function stateEntry(row: OldRow, id: string): WorkflowStateEntry {
-  const optional = {
-    input: row.input,
-    context: row.context,
-    workflowState: row.workflow_state,
-    suspension: row.suspension,
-    events: row.events,
-    output: row.output,
-    cancellation: row.cancellation,
-    userId: wordOf(row.user_id),
-    conversationId: wordOf(row.conversation_id),
-    metadata: row.metadata === null ? undefined : objectOf(row.metadata),
-  };
-  const createdAt = timeOf(row.created_at) ?? new Date(0);
-  return {
-    ...(withoutNull(optional) as Partial<WorkflowStateEntry>),
-    id,
-    workflowId: wordOf(row.workflow_id) ?? "unknown",
-    workflowName: wordOf(row.workflow_name) ?? "unknown",
-    status: wordOf(row.status) as WorkflowStateEntry["status"],
-    createdAt,
-    updatedAt: timeOf(row.updated_at) ?? createdAt,
-  };
 }
