@@ -12,6 +12,8 @@ export interface RecordDatabase {
   readonly names: Names;
   /** A text-search configuration the server has. */
   readonly language: string;
+  /** Quoted name of the schema that holds pgvector. */
+  readonly vectorSchema: string;
   /** When a write next takes out what has expired. */
   readonly purge: { dueAt: number };
 }
@@ -33,11 +35,14 @@ export interface RecordRow {
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly expiresAt: number | null;
+  readonly wantsVector: boolean;
+  readonly vectorModel: string | null;
 }
 
 /** SQL: of the record `r`. */
 export const recordColumns = `r.tenant, r.user_id AS "userId", r.type, r.id, r.resource_id AS "resourceId", r.conversation_id AS "conversationId", r.name, r.key,
-  r.content, r.data::text AS data, r.position, r.version, ${epochMs("r.created_at")} AS "createdAt", ${epochMs("r.updated_at")} AS "updatedAt", ${epochMs("r.expires_at")} AS "expiresAt"`;
+  r.content, r.data::text AS data, r.position, r.version, ${epochMs("r.created_at")} AS "createdAt", ${epochMs("r.updated_at")} AS "updatedAt", ${epochMs("r.expires_at")} AS "expiresAt",
+  r.wants_vector AS "wantsVector", r.embedding_model AS "vectorModel"`;
 
 export function toRecord(row: RecordRow): StoredRecord {
   return {
@@ -56,6 +61,7 @@ export function toRecord(row: RecordRow): StoredRecord {
     createdAt: new Date(row.createdAt),
     updatedAt: new Date(row.updatedAt),
     expiresAt: row.expiresAt === null ? undefined : new Date(row.expiresAt),
+    ...(row.wantsVector && { wantsVector: true as const }),
   };
 }
 

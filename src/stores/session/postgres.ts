@@ -190,7 +190,8 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
       client,
       async database(scope) {
         const found = await of(scope);
-        return { client: found.client, names, language: knownLanguage(found, language), purge: found.purge };
+        const { vectorSchema } = found.installation;
+        return { client: found.client, names, language: knownLanguage(found, language), vectorSchema, purge: found.purge };
       },
       release: async () => {},
       versions: () => ({}),

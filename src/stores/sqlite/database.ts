@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { BackendError, InvalidArgumentError, MemoryError } from "../../domain/errors.ts";
 import { matchesFilter } from "../../domain/filter.ts";
 import type { MemoryHealth } from "../../domain/memory.ts";
+import { cosine, floatsOf } from "../../internal/cosine.ts";
 import { loadSqlite } from "../../internal/load-sqlite.ts";
 import { once } from "../../internal/once.ts";
 
@@ -36,8 +37,8 @@ export interface SqliteStatementLike {
   run(...values: SqliteValue[]): { readonly changes: number | bigint };
 }
 
-export type SqliteValue = string | number | null;
-type SqliteOutput = SqliteValue | bigint | Uint8Array;
+export type SqliteValue = string | number | null | Uint8Array;
+type SqliteOutput = SqliteValue | bigint;
 
 /** What a kind of store keeps in the file. */
 export interface SqliteSchema {
@@ -138,6 +139,7 @@ export function sqliteFile(options: SqliteFileOptions, ...schemas: readonly Sqli
       handle = lent ?? connect(path);
       try {
         handle.function("unforget_matches", { deterministic: true }, matches);
+        handle.function("unforget_cosine", { deterministic: true }, similarity);
         handle.prepare("SELECT 1 FROM sqlite_schema").get();
         const isBehind = (schema: SqliteSchema) => version(schema) < schema.migrations.length;
         if (schemas.some(isBehind)) transaction("BEGIN IMMEDIATE", () => schemas.forEach(migrate));
@@ -231,6 +233,11 @@ function connect(path: string): SqliteDatabaseLike {
     throw error;
   }
   return file;
+}
+
+/** Of two vectors as bytes, of one length. */
+function similarity(left: SqliteOutput, right: SqliteOutput): number {
+  return cosine(floatsOf(left as Uint8Array), floatsOf(right as Uint8Array));
 }
 
 /** What a metadata filter means, said once, in `matchesFilter`. */

@@ -21,14 +21,15 @@ export interface ImportOptions {
 /** Does the next step of an import, and writes down how far it is. */
 export async function advance(transaction: SqlTransaction, state: MigrationState, options: ImportOptions): Promise<MigrationState> {
   const { names, tenant } = options;
-  const context = { transaction, names, tenant, state };
+  const { vectorSchema } = options.installation;
+  const context = { transaction, names, vectorSchema, tenant, state };
   return writeState(transaction, names, await steps[state.phase](context, options));
 }
 
 /** Orders anew what is still missing: somebody wrote a message of the same id meanwhile. */
 export async function requeue(transaction: SqlTransaction, state: MigrationState, options: ImportOptions): Promise<MigrationState> {
   const { names, tenant } = options;
-  const total = state.done + (await queueMessages({ transaction, names, tenant, state }));
+  const total = state.done + (await queueMessages({ transaction, names, vectorSchema: options.installation.vectorSchema, tenant, state }));
   return writeState(transaction, names, { ...state, position: [], total });
 }
 
