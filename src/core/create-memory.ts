@@ -35,6 +35,7 @@ import { importFrom } from "./import-from.ts";
 import { type MemoryCore, memoryCore } from "./memory-core.ts";
 import { messages } from "./messages.ts";
 import { recall } from "./recall.ts";
+import { records } from "./records.ts";
 import { runs } from "./runs.ts";
 import { makeScope, narrowed } from "./scope.ts";
 import { exportMessages, importMessages } from "./transfer.ts";
@@ -102,7 +103,7 @@ export function createMemory(options: MemoryOptions = {}): Memory {
   const {
     sessions,
     vectors,
-    records,
+    records: recordsOption,
     archive,
     embedding,
     tenant = "default",
@@ -117,7 +118,7 @@ export function createMemory(options: MemoryOptions = {}): Memory {
   const store = resolveStore(sessions, vectors, short, logger);
   const embedder = resolveEmbedder(embedding);
   const whole = archive === undefined ? store : withArchive(store, archive, embedder !== undefined);
-  const kept = resolveRecords(records, store);
+  const kept = resolveRecords(recordsOption, store);
   const core = memoryCore({
     store: whole,
     records: kept,
@@ -144,6 +145,7 @@ export function createMemory(options: MemoryOptions = {}): Memory {
       await core.titles.flush();
       await core.reading.flush();
       await core.worker.flush(call?.signal);
+      await core.recordEmbedding.flush(call?.signal);
     },
     async stats(call = {}) {
       const scope = narrowed(makeScope(tenant, {}), { userId: call.userId });
@@ -217,6 +219,7 @@ function handle(core: MemoryCore, scope: StoreScope): ScopedMemory {
     context: (options = {}) => context(core, scope, options),
     conversations: conversations(core, scope),
     messages: messages(core, scope),
+    records: records(core, scope),
     runs: runs(core, scope),
     facts: facts(core, scope),
     working: workingMemory(core, scope),

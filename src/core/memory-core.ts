@@ -11,6 +11,7 @@ import { type EmbeddingWorker, embeddingWorker } from "./embedding-worker.ts";
 import { type BackgroundReading, backgroundReading } from "./facts/background-reading.ts";
 import type { FactSettings } from "./facts/settings.ts";
 import { takingFacts } from "./facts/taking-facts.ts";
+import { type RecordEmbedding, recordEmbedding } from "./records/record-embedding.ts";
 import { makeTitles, type Titles } from "./titles.ts";
 
 /** What every handle of one memory shares. */
@@ -27,6 +28,8 @@ export interface MemoryCore {
   readonly embedder: Embedder | undefined;
   readonly queue: AppendQueue;
   readonly worker: EmbeddingWorker;
+  /** Makes the vectors of records. */
+  readonly recordEmbedding: RecordEmbedding;
   readonly titles: Titles;
   /** Reads facts out of messages as they are stored. */
   readonly reading: BackgroundReading;
@@ -64,6 +67,7 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
     space = wanted;
   };
   const worker = embeddingWorker({ store, embedder, logger, useSpace: adopt, isBackground: mode === "background" });
+  const ofRecords = recordEmbedding({ records, embedder, logger, isBackground: mode === "background" });
   const titles = makeTitles({ titles: wanted, store, logger, isManual: mode === "manual" });
   const writers = new KeyedQueue();
   const reading = backgroundReading({ core: { store, records, writers, facts }, tenant, logger, isManual: mode === "manual" });
@@ -73,6 +77,7 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
     await store.open();
     if (embedder?.dimensions !== undefined) await adopt({ model: embedder.model, dimensions: embedder.dimensions });
     worker.wake();
+    ofRecords.resume();
     reading.resume();
   });
   return {
@@ -85,6 +90,7 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
     embedder,
     queue,
     worker,
+    recordEmbedding: ofRecords,
     titles,
     reading,
     tenant,
@@ -113,6 +119,7 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
       await titles.close();
       await reading.close();
       await worker.close();
+      await ofRecords.close();
       await embedder?.close?.();
       await records.close();
       await store.close();

@@ -98,11 +98,11 @@ function checkOptions(options: RecallOptions) {
 }
 
 /** The query's vector, or why there is none. Words still answer when the model fails. */
-async function queryVector(
+export async function queryVector(
   core: MemoryCore,
   text: string,
   legs: readonly RecallLeg[],
-  options: RecallOptions,
+  options: Pick<RecallOptions, "embedding" | "signal">,
 ): Promise<{ readonly vector: Float32Array | undefined; readonly reason: string | undefined }> {
   const none = (reason: string) => ({ vector: undefined, reason });
   if (options.embedding !== undefined) {

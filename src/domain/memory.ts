@@ -12,6 +12,7 @@ import type { Facts } from "./facts.ts";
 import type { ImportFromOptions, ImportFromReport, ImportFromSource } from "./import-source.ts";
 import type { Message, MessageInput, MessageVersion, Metadata, Role } from "./message.ts";
 import type { RecallOptions, RecallResult } from "./recall.ts";
+import type { Records } from "./records.ts";
 import type { Runs } from "./runs.ts";
 import type { LanguageModelLike } from "./titles.ts";
 import type { WorkingMemory } from "./working-memory.ts";
@@ -259,6 +260,8 @@ export interface ScopedMemory {
   context(options?: ContextOptions): Promise<Context>;
   readonly conversations: Conversations;
   readonly messages: Messages;
+  /** Typed memories: personas, tools, knowledge, anything with a type of yours. */
+  readonly records: Records;
   /** What agents and workflows did: runs with their steps and events. */
   readonly runs: Runs;
   /** What is known of a user: facts in time, with the messages they come from. */

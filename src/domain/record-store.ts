@@ -132,6 +132,8 @@ export type RecordOperation =
 
 export interface RecordConditions {
   readonly types?: readonly string[] | undefined;
+  /** None of these. */
+  readonly exceptTypes?: readonly string[] | undefined;
   /** Any of these; none matches an empty list. */
   readonly ids?: readonly string[] | undefined;
   readonly name?: string | undefined;

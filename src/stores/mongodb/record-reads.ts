@@ -12,9 +12,10 @@ import { fieldConditions, questionWords, rankByWords } from "./text.ts";
 export const isAlive = () => ({ expiresAt: { $not: { $lte: new Date() } } });
 
 function conditionsOf(conditions: RecordConditions): object[] {
-  const { types, ids, name, names, key, conversationId, positionFrom, positionBefore, filter } = conditions;
+  const { types, exceptTypes, ids, name, names, key, conversationId, positionFrom, positionBefore, filter } = conditions;
   return [
     ...(types === undefined ? [] : [{ type: { $in: [...types] } }]),
+    ...(exceptTypes === undefined ? [] : [{ type: { $nin: [...exceptTypes] } }]),
     ...(ids === undefined ? [] : [{ id: { $in: [...ids] } }]),
     ...(name === undefined ? [] : [{ name }]),
     ...(names === undefined ? [] : [{ name: { $in: [...names] } }]),

@@ -79,9 +79,10 @@ export function notExpired(column: string, parameters: Parameters<SqlValue>): st
 
 /** SQL: the record `r` is in scope and fulfils the conditions, expired or not. */
 export function fulfilling(scope: StoreScope, conditions: RecordConditions, parameters: Parameters<SqlValue>): string {
-  const { types, ids, name, names, key, conversationId, positionFrom, positionBefore, filter } = conditions;
+  const { types, exceptTypes, ids, name, names, key, conversationId, positionFrom, positionBefore, filter } = conditions;
   const terms = inScope(scope, parameters);
   if (types !== undefined) terms.push(oneOf("r.type", types, parameters));
+  if (exceptTypes !== undefined) terms.push(`r.type <> ALL(${parameters.add(exceptTypes, "text[]")})`);
   if (ids !== undefined) terms.push(oneOf("r.id", ids, parameters));
   if (name !== undefined) terms.push(`r.name = ${parameters.add(name, "text")}`);
   if (names !== undefined) terms.push(oneOf("r.name", names, parameters));

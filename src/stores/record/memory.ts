@@ -237,9 +237,10 @@ function isInScope(record: Held["record"], { userId, resourceId }: StoreScope): 
 }
 
 function matches({ record, dataJson }: Held, conditions: RecordConditions): boolean {
-  const { types, ids, name, names, key, conversationId, positionFrom, positionBefore, filter } = conditions;
+  const { types, exceptTypes, ids, name, names, key, conversationId, positionFrom, positionBefore, filter } = conditions;
   return (
     (types === undefined || types.includes(record.type)) &&
+    exceptTypes?.includes(record.type) !== true &&
     (ids === undefined || ids.includes(record.id)) &&
     (name === undefined || record.name === name) &&
     (names === undefined || (record.name !== undefined && names.includes(record.name))) &&

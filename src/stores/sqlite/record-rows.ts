@@ -59,9 +59,10 @@ export function matching(scope: StoreScope, query: RecordConditions): Conditions
 
 /** Expired or not. */
 export function fulfilling(scope: StoreScope, query: RecordConditions): Conditions {
-  const { types, ids, name, names, key, conversationId, positionFrom, positionBefore, filter } = query;
+  const { types, exceptTypes, ids, name, names, key, conversationId, positionFrom, positionBefore, filter } = query;
   const conditions = inScope(scope);
   if (types !== undefined) addCondition(conditions, ...oneOf("type", types));
+  if (exceptTypes !== undefined) addCondition(conditions, "type NOT IN (SELECT value FROM json_each(?))", JSON.stringify(exceptTypes));
   if (ids !== undefined) addCondition(conditions, ...oneOf("id", ids));
   if (name !== undefined) addCondition(conditions, "{records}.name = ?", name);
   if (names !== undefined) addCondition(conditions, ...oneOf("{records}.name", names));
