@@ -1,5 +1,24 @@
 export { type LoadConfigOptions, loadConfig } from "./config/load-config.ts";
 export { createMemory, type MemoryOptions, type RunsOptions } from "./core/create-memory.ts";
+export {
+  type FindPersonasOptions,
+  type Persona,
+  type PersonaInput,
+  type Personas,
+  type PersonaVersion,
+  personaPrompt,
+  personas,
+} from "./core/kinds/personas.ts";
+export {
+  type FindToolsOptions,
+  type FoundTool,
+  type JsonSchema,
+  type StandardSchemaLike,
+  type StoredTool,
+  type Toolbox,
+  type ToolInput,
+  toolbox,
+} from "./core/kinds/toolbox.ts";
 export type * from "./domain/archive-store.ts";
 export type * from "./domain/context.ts";
 export type * from "./domain/conversation.ts";
