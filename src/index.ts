@@ -1,5 +1,6 @@
 export { type LoadConfigOptions, loadConfig } from "./config/load-config.ts";
 export { createMemory, type MemoryOptions, type RunsOptions } from "./core/create-memory.ts";
+export * from "./core/kinds/entities.ts";
 export {
   type FindPersonasOptions,
   type Persona,
@@ -9,6 +10,8 @@ export {
   personaPrompt,
   personas,
 } from "./core/kinds/personas.ts";
+export * from "./core/kinds/semantic-cache.ts";
+export * from "./core/kinds/shared-memory.ts";
 export {
   type FindToolsOptions,
   type FoundTool,
@@ -19,6 +22,7 @@ export {
   type ToolInput,
   toolbox,
 } from "./core/kinds/toolbox.ts";
+export * from "./core/kinds/workflows.ts";
 export type * from "./domain/archive-store.ts";
 export type * from "./domain/context.ts";
 export type * from "./domain/conversation.ts";

@@ -21,7 +21,7 @@ export interface MemoryRecord {
 }
 
 export interface RecordInput {
-  /** The same type and id again replaces the record. @default a new UUID */
+  /** The same type and id again replaces the record. @default a new UUID (version 7) */
   readonly id?: string | undefined;
   /** Any word of yours, at most 512 characters; not one that memory keeps things of its own under (`fact`, `run`, …). */
   readonly type: string;

@@ -1,7 +1,7 @@
-import { randomUUID } from "node:crypto";
 import type { Page } from "../../domain/conversation.ts";
 import { InvalidArgumentError, NotFoundError } from "../../domain/errors.ts";
 import type { MemoryRecord, RecordCallOptions } from "../../domain/records.ts";
+import { orderedUuid } from "../../internal/ordered-uuid.ts";
 import { parseText } from "../validate.ts";
 import { putOrUpdate, type RecordsHandle } from "./put-or-update.ts";
 
@@ -82,7 +82,7 @@ export function personas(memory: RecordsHandle): Personas {
         };
         return { name: given.name, content: contentOf(given), metadata: { ...before?.metadata, ...metadata } };
       };
-      return toPersona(await putOrUpdate(memory, type, input.id ?? randomUUID(), make, options));
+      return toPersona(await putOrUpdate(memory, type, input.id ?? orderedUuid(), make, options));
     },
     async get(id, options) {
       const found = await records.get(type, id, options);

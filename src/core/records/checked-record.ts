@@ -1,8 +1,8 @@
-import { randomUUID } from "node:crypto";
 import { DimensionMismatchError, InvalidArgumentError } from "../../domain/errors.ts";
 import type { NewRecord, RecordVector, StoredRecord } from "../../domain/record-store.ts";
 import type { MemoryRecord, RecordChanges, RecordInput } from "../../domain/records.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
+import { orderedUuid } from "../../internal/ordered-uuid.ts";
 import type { MemoryCore } from "../memory-core.ts";
 import { validateId } from "../messages/normalize-message.ts";
 import { encodeMetadata, parseText, parseTime } from "../validate.ts";
@@ -27,7 +27,7 @@ export async function checkRecord(
   input: RecordInput,
 ): Promise<CheckedRecord> {
   if (typeof input !== "object" || input === null) throw new InvalidArgumentError("record", "must be an object with a type");
-  const { id = randomUUID(), conversationId } = input;
+  const { id = orderedUuid(), conversationId } = input;
   validateId("id", id);
   if (conversationId !== undefined) validateId("conversationId", conversationId);
   const type = parseType(input.type);
