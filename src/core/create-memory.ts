@@ -55,7 +55,7 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
    */
   readonly vectors?: VectorsOption | false | undefined;
   /**
-   * Where records live: runs, working memory. @default with the sessions, where they are in postgres, sqlite, mongodb or
+   * Where records live: typed memories, facts, runs, working memory. @default with the sessions, where they are in postgres, sqlite, mongodb or
    * memory; else an embedded Postgres in ./.unforget, made when the first record is written or read
    */
   readonly records?: RecordsOption | undefined;

@@ -112,6 +112,17 @@ function promises(open: (options: MemoryOptions) => Memory): void {
     expect(await found(mine, { text: "harbour" })).toEqual(["a"]);
   });
 
+  test("a worker in the background embeds by itself, also what a process before has left", async () => {
+    const { mine } = opened();
+    await mine.records.put({ id: "a", type: "note", content: "a boat" });
+    const embedder = topicEmbedder();
+    const next = open({ embedding: embedder, worker: "background" });
+    const again = next.scope({ userId: (await mine.records.get("note", "a"))?.userId as string });
+    await again.records.put({ id: "b", type: "note", content: "a compiler" });
+    await expect.poll(() => found(again, { text: "rust" }), { timeout: 5_000 }).toContain("b");
+    if ((await again.records.count()) > 1) expect(embedder.texts.toSorted()).toEqual(["a boat", "a compiler"]);
+  });
+
   test("filters, types, names and conversations narrow lists, counts, queries and deletes", async () => {
     const { memory, mine } = opened();
     await mine.records.putMany([

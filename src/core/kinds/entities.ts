@@ -227,8 +227,13 @@ function stored({ name, kind, attributes, relations }: Known) {
 const textOf = (value: unknown) => (typeof value === "string" ? value : (JSON.stringify(value) ?? "")).replaceAll("\0", "\ufffd");
 
 function toEntity({ id, name = "", metadata, version, updatedAt }: MemoryRecord): Entity {
-  const { kind, attributes = [], relations = [] } = metadata as Partial<Known>;
-  const dated = <Item extends { readonly recordedAt: Date }>(items: readonly Item[]) =>
-    items.map((item) => ({ ...item, recordedAt: new Date(item.recordedAt) }));
-  return { id, name, kind, attributes: dated(attributes), relations: dated(relations), version, updatedAt };
+  const { kind, attributes, relations } = metadata as Partial<Known>;
+  // Another program may have stored less of it.
+  const whole = <Item extends { readonly recordedAt: Date; readonly confidence: number }>(items: readonly Item[] | undefined) =>
+    (Array.isArray(items) ? (items as readonly Item[]) : []).map((item) => ({
+      ...item,
+      confidence: item.confidence ?? 1,
+      recordedAt: new Date(item.recordedAt ?? updatedAt),
+    }));
+  return { id, name, kind, attributes: whole(attributes), relations: whole(relations), version, updatedAt };
 }

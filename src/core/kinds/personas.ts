@@ -152,7 +152,7 @@ function toPersona({ id, name = "", content, metadata, version, updatedAt }: Mem
     id,
     name,
     role: role ?? (hasFields ? "" : content),
-    goals: typeof goals === "string" ? [goals] : (goals ?? []),
+    goals: typeof goals === "string" ? [goals] : Array.isArray(goals) ? goals : [],
     background: background ?? "",
     version: personaVersion ?? version,
     updatedAt: since === undefined ? updatedAt : new Date(since),

@@ -114,6 +114,7 @@ function checked({ name, description = "", query = "", steps = [], outcome, meta
 }
 
 function toWorkflow({ id, name = "", content, metadata: stored, createdAt }: MemoryRecord): Workflow {
-  const { description = content, query = "", steps = [], metadata = {}, outcome } = stored as Partial<Workflow>;
-  return { id, name, description, query, steps, outcome, metadata, createdAt };
+  // Another program may have stored it otherwise.
+  const { description = content, query = "", steps, metadata = {}, outcome } = stored as Partial<Workflow>;
+  return { id, name, description, query, steps: Array.isArray(steps) ? steps : [], outcome, metadata, createdAt };
 }

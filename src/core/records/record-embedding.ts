@@ -25,6 +25,8 @@ export interface RecordEmbedding {
 }
 
 const gatherMs = 25;
+/** How often a background worker looks for what another process left behind. */
+const patrolMs = 15_000;
 const firstRetryMs = 1_000;
 const longestRetryMs = 300_000;
 
@@ -75,6 +77,7 @@ export function recordEmbedding({ records, embedder, logger, isBackground }: Rec
   async function background(): Promise<void> {
     try {
       await workAll(closing.signal);
+      schedule(patrolMs);
     } catch (error) {
       if (closing.signal.aborted) return;
       const wait = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(failures, 16)) * (0.8 + 0.4 * Math.random());
