@@ -14,9 +14,10 @@ export function cosine(left: Float32Array, right: Float32Array): number {
   return lengths === 0 ? 0 : product / lengths;
 }
 
-/** The floats in bytes that may stand anywhere in a buffer. */
+/** The floats in bytes that may stand anywhere in a buffer: copied only where they must be. */
 export function floatsOf(bytes: Uint8Array): Float32Array {
-  return new Float32Array(Uint8Array.from(bytes).buffer);
+  const { buffer, byteOffset, byteLength } = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+  return new Float32Array(buffer, byteOffset, byteLength / 4);
 }
 
 export function bytesOf(vector: Float32Array): Uint8Array {

@@ -42,7 +42,7 @@ export async function getVectors(
   const byId = new Map((found as unknown as RecordDocument[]).map((document) => [document._id, document]));
   return ids.map((id) => {
     const document = byId.get(id);
-    return document?.vectorModel === undefined ? undefined : { model: document.vectorModel, values: decode(document.vector) };
+    return document?.vectorModel === undefined ? undefined : { model: document.vectorModel, values: decode(document.vector)?.slice() };
   });
 }
 

@@ -14,6 +14,8 @@ export interface RecordDatabase {
   readonly language: string;
   /** Quoted name of the schema that holds pgvector. */
   readonly vectorSchema: string;
+  /** Object id of the type `vector`. */
+  readonly vectorTypeId: number;
   /** When a write next takes out what has expired. */
   readonly purge: { dueAt: number };
 }

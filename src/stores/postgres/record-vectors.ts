@@ -12,14 +12,7 @@ import { hasSameText, targetOf } from "../record-operations.ts";
 import { fromEpochMs, Parameters, statementName } from "./database.ts";
 import { keyOf, matching, nameValues, type RecordDatabase, type RecordRow, recordColumns, toRecord } from "./record-rows.ts";
 import type { SqlTransaction, SqlValue } from "./sql-client.ts";
-
-/** As pgvector writes it. */
-export interface StoredVector {
-  readonly model: string;
-  readonly values: string | null;
-}
-
-const encode = (values: Float32Array | undefined) => (values === undefined ? null : `[${values.join(",")}]`);
+import { encodeVector, encodeVectorArray } from "./vectors.ts";
 
 type Name = RecordName & { readonly tenant: string };
 
@@ -29,9 +22,9 @@ export async function storedVectors(
   client: Pick<SqlTransaction, "query">,
   wanted: readonly Name[],
   signal?: AbortSignal,
-): Promise<Map<string, StoredVector>> {
+): Promise<Map<string, RecordVector>> {
   if (wanted.length === 0) return new Map();
-  const { rows } = await client.query<Name & StoredVector>({
+  const { rows } = await client.query<Name & { readonly model: string; readonly values: string | null }>({
     text: `SELECT r.tenant, r.user_id AS "userId", r.type, r.id, r.embedding_model AS model, r.embedding::text AS values
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) t(tenant, user_id, type, id)
 JOIN ${names.table.records} r ON r.tenant = t.tenant AND r.user_id = t.user_id AND r.type = t.type AND r.id = t.id
@@ -39,37 +32,37 @@ WHERE r.embedding_model IS NOT NULL AND (r.expires_at IS NULL OR r.expires_at > 
     values: [...nameValues(wanted), Date.now()],
     signal,
   });
-  return new Map(rows.map((row) => [keyOf(row), { model: row.model, values: row.values }]));
+  return new Map(rows.map((row) => [keyOf(row), { model: row.model, values: decode(row.values) }]));
 }
 
 /** What an operation makes of the vector of its record. */
-export function changeVector(vectors: Map<string, StoredVector>, operation: RecordOperation, before: StoredRecord | undefined): void {
+export function changeVector(vectors: Map<string, RecordVector>, operation: RecordOperation, before: StoredRecord | undefined): void {
   if ("check" in operation) return;
   const key = keyOf(targetOf(operation));
   if (!("put" in operation) || !hasSameText(operation.put, before)) vectors.delete(key);
-  if ("put" in operation && operation.vector !== undefined) {
-    const { model, values } = operation.vector;
-    vectors.set(key, { model, values: encode(values) });
-  }
+  if ("put" in operation && operation.vector !== undefined) vectors.set(key, operation.vector);
 }
 
 export async function setVectors(
-  { client, names, vectorSchema }: RecordDatabase,
+  { client, names, vectorSchema, vectorTypeId }: RecordDatabase,
   entries: readonly RecordVectorEntry[],
   signal?: AbortSignal,
 ): Promise<void> {
   if (entries.length === 0) return;
   const records = entries.map(({ record }) => record);
   await client.query({
-    text: `UPDATE ${names.table.records} r SET embedding_model = t.model, embedding = t.embedding::${vectorSchema}.vector
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[]) t(tenant, user_id, type, id, name, content, model, embedding)
+    text: `UPDATE ${names.table.records} r SET embedding_model = t.model, embedding = t.embedding
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::${vectorSchema}.vector[]) t(tenant, user_id, type, id, name, content, model, embedding)
 WHERE r.tenant = t.tenant AND r.user_id = t.user_id AND r.type = t.type AND r.id = t.id AND r.name IS NOT DISTINCT FROM t.name AND r.content = t.content`,
     values: [
       ...nameValues(records),
       records.map(({ name }) => name ?? null),
       records.map(({ content }) => content),
       entries.map(({ model }) => model),
-      entries.map(({ values }) => encode(values)),
+      encodeVectorArray(
+        entries.map(({ values }) => values),
+        vectorTypeId,
+      ),
     ],
     signal,
   });
@@ -83,10 +76,7 @@ export async function getVectors(
 ): Promise<(RecordVector | undefined)[]> {
   const named = wanted.map((name) => ({ ...name, tenant }));
   const found = await storedVectors(database, database.client, named, signal);
-  return named.map((name) => {
-    const vector = found.get(keyOf(name));
-    return vector && { model: vector.model, values: decode(vector.values) };
-  });
+  return named.map((name) => found.get(keyOf(name)));
 }
 
 const decode = (values: string | null) => (values === null ? undefined : Float32Array.from(JSON.parse(values) as number[]));
@@ -121,7 +111,7 @@ export async function searchVectors(
   WHERE ${matching(scope, query, parameters)} AND r.embedding_model = ${parameters.add(model, "text")}
     AND ${vectorSchema}.vector_dims(r.embedding) = ${parameters.add(values.length, "int")}
 ), measured AS (
-  SELECT tenant, user_id, type, id, 1 - (embedding OPERATOR(${vectorSchema}.<=>) ${parameters.add(encode(values), `${vectorSchema}.vector`)}) AS similarity FROM here
+  SELECT tenant, user_id, type, id, 1 - (embedding OPERATOR(${vectorSchema}.<=>) ${parameters.add(encodeVector(values), `${vectorSchema}.vector`)}) AS similarity FROM here
 ), nearest AS (
   SELECT * FROM measured WHERE similarity >= ${parameters.add(minSimilarity ?? -2, "float8")} ORDER BY similarity DESC, user_id, type, id
   LIMIT ${parameters.add(limit, "int")}

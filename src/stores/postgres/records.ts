@@ -1,5 +1,5 @@
 import type { Metadata } from "../../domain/message.ts";
-import type { RecordConditions, RecordName, RecordOperation, StoredRecord } from "../../domain/record-store.ts";
+import type { RecordConditions, RecordName, RecordOperation, RecordVector, StoredRecord } from "../../domain/record-store.ts";
 import { filterableMetadata } from "../../domain/search-text.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
 import { segmentWords } from "../../domain/words.ts";
@@ -18,8 +18,9 @@ import {
   recordColumns,
   toRecord,
 } from "./record-rows.ts";
-import { changeVector, type StoredVector, storedVectors } from "./record-vectors.ts";
+import { changeVector, storedVectors } from "./record-vectors.ts";
 import type { SqlTransaction, SqlValue } from "./sql-client.ts";
+import { encodeVectorArray } from "./vectors.ts";
 
 /** How often a process takes out what has expired, as it writes, and how much at once. */
 const purgeEveryMs = 60_000;
@@ -202,10 +203,10 @@ WHERE r.tenant = t.tenant AND r.user_id = t.user_id AND r.type = t.type AND r.id
 }
 
 async function insertRows(
-  { names, language, vectorSchema }: RecordDatabase,
+  { names, language, vectorSchema, vectorTypeId }: RecordDatabase,
   transaction: SqlTransaction,
   records: readonly StoredRecord[],
-  vectors: ReadonlyMap<string, StoredVector>,
+  vectors: ReadonlyMap<string, RecordVector>,
 ): Promise<void> {
   if (records.length === 0) return;
   const of = (read: (record: StoredRecord) => string | number | null) => records.map(read);
@@ -214,9 +215,9 @@ async function insertRows(
     text: `INSERT INTO ${names.table.records} (tenant, user_id, type, id, resource_id, conversation_id, name, key, content, data, metadata, position, version, created_at, updated_at, expires_at, words, wants_vector, embedding_model, embedding)
 SELECT tenant, user_id, type, id, resource_id, conversation_id, name, key, content, data::json, metadata::jsonb, position, version,
   ${fromEpochMs("created_at")}, ${fromEpochMs("updated_at")}, ${fromEpochMs("expires_at")}, to_tsvector($17::text::regconfig, words),
-  wants_vector, embedding_model, embedding::${vectorSchema}.vector
+  wants_vector, embedding_model, embedding
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
-  $12::float8[], $13::bigint[], $14::float8[], $15::float8[], $16::float8[], $18::text[], $19::boolean[], $20::text[], $21::text[])
+  $12::float8[], $13::bigint[], $14::float8[], $15::float8[], $16::float8[], $18::text[], $19::boolean[], $20::text[], $21::${vectorSchema}.vector[])
   t(tenant, user_id, type, id, resource_id, conversation_id, name, key, content, data, metadata, position, version, created_at, updated_at, expires_at, words, wants_vector, embedding_model, embedding)`,
     values: [
       ...nameValues(records),
@@ -236,7 +237,10 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
       of(({ name, content }) => segmentWords(`${name ?? ""} ${content.slice(0, mostIndexedCharacters)}`)),
       records.map(({ wantsVector }) => wantsVector === true),
       of((record) => vectors.get(keyOf(record))?.model ?? null),
-      of((record) => vectors.get(keyOf(record))?.values ?? null),
+      encodeVectorArray(
+        records.map((record) => vectors.get(keyOf(record))?.values),
+        vectorTypeId,
+      ),
     ],
   });
 }

@@ -190,8 +190,8 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
       client,
       async database(scope) {
         const found = await of(scope);
-        const { vectorSchema } = found.installation;
-        return { client: found.client, names, language: knownLanguage(found, language), vectorSchema, purge: found.purge };
+        const { vectorSchema, vectorTypeId } = found.installation;
+        return { client: found.client, names, language: knownLanguage(found, language), vectorSchema, vectorTypeId, purge: found.purge };
       },
       release: async () => {},
       versions: () => ({}),

@@ -4,7 +4,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { BackendError, InvalidArgumentError, MemoryError } from "../../domain/errors.ts";
 import { matchesFilter } from "../../domain/filter.ts";
 import type { MemoryHealth } from "../../domain/memory.ts";
-import { cosine, floatsOf } from "../../internal/cosine.ts";
 import { loadSqlite } from "../../internal/load-sqlite.ts";
 import { once } from "../../internal/once.ts";
 
@@ -139,7 +138,6 @@ export function sqliteFile(options: SqliteFileOptions, ...schemas: readonly Sqli
       handle = lent ?? connect(path);
       try {
         handle.function("unforget_matches", { deterministic: true }, matches);
-        handle.function("unforget_cosine", { deterministic: true }, similarity);
         handle.prepare("SELECT 1 FROM sqlite_schema").get();
         const isBehind = (schema: SqliteSchema) => version(schema) < schema.migrations.length;
         if (schemas.some(isBehind)) transaction("BEGIN IMMEDIATE", () => schemas.forEach(migrate));
@@ -233,11 +231,6 @@ function connect(path: string): SqliteDatabaseLike {
     throw error;
   }
   return file;
-}
-
-/** Of two vectors as bytes, of one length. */
-function similarity(left: SqliteOutput, right: SqliteOutput): number {
-  return cosine(floatsOf(left as Uint8Array), floatsOf(right as Uint8Array));
 }
 
 /** What a metadata filter means, said once, in `matchesFilter`. */

@@ -7,7 +7,7 @@ import type {
   StoredRecord,
 } from "../../domain/record-store.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
-import { bytesOf, floatsOf } from "../../internal/cosine.ts";
+import { bytesOf, cosine, floatsOf } from "../../internal/cosine.ts";
 import { hasSameText } from "../record-operations.ts";
 import { addCondition, where } from "./conversations.ts";
 import type { SqliteRows } from "./database.ts";
@@ -33,7 +33,7 @@ export function getVectors(rows: SqliteRows, tenant: string, names: readonly Rec
     const row = selectRecord(rows, tenant, name);
     if (row === undefined || row.vector_model === null || !isThere(row, now)) return undefined;
     const found = rows.get<{ vector: Uint8Array }>("SELECT vector FROM {record_vectors} WHERE entry = ?", row.entry);
-    return { model: row.vector_model, values: found && floatsOf(found.vector) };
+    return { model: row.vector_model, values: found && floatsOf(found.vector).slice() };
   });
 }
 
@@ -49,18 +49,23 @@ export function missingVectors(rows: SqliteRows, model: string, limit: number): 
   return found.map(toRecord);
 }
 
+/** Compares what matches, all of it: exact. */
 export function searchVectors(rows: SqliteRows, scope: StoreScope, query: RecordVectorQuery): RecordSimilarity[] {
   const { model, values, limit, minSimilarity = -1 } = query;
   const conditions = matching(scope, query);
   addCondition(conditions, "vector_model = ?", model);
   addCondition(conditions, "length(vector) = ?", values.byteLength);
-  const found = rows.all<RecordRow & { readonly similarity: number }>(
-    `SELECT * FROM (SELECT {records}.*, unforget_cosine(vector, ?) AS similarity FROM {records} JOIN {record_vectors} USING (entry) ${where(conditions)})
-WHERE similarity >= ? ORDER BY similarity DESC, user_id, type, id LIMIT ?`,
-    bytesOf(values),
-    ...conditions.values,
-    minSimilarity,
-    limit,
-  );
-  return found.map((row) => ({ record: toRecord(row), similarity: row.similarity }));
+  const best = rows
+    .all<{ readonly entry: number; readonly place: string; readonly vector: Uint8Array }>(
+      `SELECT entry, json_array(user_id, type, id) AS place, vector FROM {records} JOIN {record_vectors} USING (entry) ${where(conditions)}`,
+      ...conditions.values,
+    )
+    .map(({ entry, place, vector }) => ({ entry, place, similarity: cosine(floatsOf(vector), values) }))
+    .filter(({ similarity }) => similarity >= minSimilarity)
+    .sort((left, right) => right.similarity - left.similarity || (left.place < right.place ? -1 : 1))
+    .slice(0, limit);
+  return best.flatMap(({ entry, similarity }) => {
+    const row = rows.get<RecordRow>("SELECT * FROM {records} WHERE entry = ?", entry);
+    return row === undefined ? [] : [{ record: toRecord(row), similarity }];
+  });
 }

@@ -1,3 +1,4 @@
+import type { Installation } from "../../../stores/postgres/migrate.ts";
 import type { Names } from "../../../stores/postgres/names.ts";
 import type { SqlTransaction } from "../../../stores/postgres/sql-client.ts";
 import { type MigrationState, migrationTables, movedTable } from "./state.ts";
@@ -7,8 +8,7 @@ import { type FoundTable, findTables, type LegacyTable } from "./tables.ts";
 export interface ImportContext {
   readonly transaction: SqlTransaction;
   readonly names: Names;
-  /** Quoted name of the schema that holds pgvector. */
-  readonly vectorSchema: string;
+  readonly installation: Installation;
   readonly tenant: string;
   readonly state: MigrationState;
 }
