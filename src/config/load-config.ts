@@ -23,6 +23,7 @@ const fields: Readonly<Record<Exclude<keyof MemoryOptions, "beforeOpen">, true>>
   tenant: true,
   runs: true,
   facts: true,
+  summaries: true,
   worker: true,
   titles: true,
   logger: true,

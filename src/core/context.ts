@@ -16,14 +16,14 @@ import { type Asked, gather, type Material, type UserScope } from "./context/gat
 import { modelMessages } from "./context/model-messages.ts";
 import { makeSaid } from "./context/near-equal.ts";
 import { messageTokens, recentWindow, type TakenMessages, tokensOf } from "./context/recent-window.ts";
-import { factEntry, noteEntry, recalledEntries } from "./context/remembered.ts";
+import { factEntry, noteEntry, recalledEntries, summaryEntry } from "./context/remembered.ts";
 import { type Count, counter } from "./context/tokens.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { validateId } from "./messages/normalize-message.ts";
 import { narrowed } from "./scope.ts";
 import { parseCount } from "./validate.ts";
 
-const standardShares: ContextShares = { recent: 0.4, working: 0.15, facts: 0.15, recall: 0.3 };
+const standardShares: ContextShares = { recent: 0.4, working: 0.15, facts: 0.1, summaries: 0.1, recall: 0.25 };
 const kinds = Object.keys(standardShares) as ContextKind[];
 const tokensPerMessage = 20;
 const mostAskedFor = 200;
@@ -60,10 +60,12 @@ function pack(material: Material, asked: Asked, maxTokens: number, shares: Conte
     return filled;
   };
   const notes = material.notes.map(({ of, entry }) => noteEntry(of, entry, conversationId));
+  const before = material.summaries.filter(({ toSeq }) => toSeq < (first.messages[0]?.seq ?? Number.POSITIVE_INFINITY));
   const hits = material.hits.filter((hit) => hit.conversationId !== conversationId || !inFirst.has(hit.id));
   const parts = [
     part("working", notes),
     part("facts", material.facts.map(factEntry)),
+    part("summaries", before.map((summary) => summaryEntry(summary, conversationId as string)).reverse()),
     part("recall", recalledEntries(hits, conversationId), mostOfOne),
   ];
 

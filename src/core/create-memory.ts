@@ -4,6 +4,7 @@ import type { Logger } from "../domain/logger.ts";
 import type { Memory, ScopedMemory, ScopeOptions } from "../domain/memory.ts";
 import type { MemoryStore } from "../domain/memory-store.ts";
 import type { SessionStore, StoreScope } from "../domain/session-store.ts";
+import type { SummariesOption } from "../domain/summaries.ts";
 import type { TitlesOption } from "../domain/titles.ts";
 import type { VectorStore } from "../domain/vector-store.ts";
 import { type EmbeddingChoice, resolveEmbedder } from "../embedders/resolve.ts";
@@ -37,6 +38,8 @@ import { messages } from "./messages.ts";
 import { recall } from "./recall.ts";
 import { runs } from "./runs.ts";
 import { makeScope, narrowed } from "./scope.ts";
+import { summarySettings } from "./summaries/settings.ts";
+import { summaries } from "./summaries.ts";
 import { exportMessages, importMessages } from "./transfer.ts";
 import { statsOf } from "./user-stats.ts";
 import { workingMemory } from "./working-memory.ts";
@@ -70,6 +73,8 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
   readonly runs?: RunsOptions | undefined;
   /** How facts are kept, and whether they are read out of messages. @default kept by hand */
   readonly facts?: FactsOption | undefined;
+  /** Summarises conversations in the background, as they grow. @default made by `summaries.create` alone */
+  readonly summaries?: SummariesOption | false | undefined;
   /**
    * `"background"` embeds in this process as messages arrive; `"manual"` leaves it to `flush()` or to a worker
    * process (serverless). @default "background"
@@ -108,6 +113,7 @@ export function createMemory(options: MemoryOptions = {}): Memory {
     tenant = "default",
     runs: runsOptions,
     facts: factsOption,
+    summaries: summariesOption,
     worker = "background",
     logger,
     titles,
@@ -124,6 +130,7 @@ export function createMemory(options: MemoryOptions = {}): Memory {
     deletions: kept.isShared ? whole : takingRecords(whole, kept.openToDelete),
     runsKeptMs: keptMs(runsOptions),
     facts: factSettings(factsOption),
+    summaries: summarySettings(summariesOption),
     embedder,
     tenant: makeScope(tenant, {}).tenant,
     logger,
@@ -143,6 +150,7 @@ export function createMemory(options: MemoryOptions = {}): Memory {
       await core.queue.drain();
       await core.titles.flush();
       await core.reading.flush();
+      await core.summarizing.flush();
       await core.worker.flush(call?.signal);
     },
     async stats(call = {}) {
@@ -219,6 +227,7 @@ function handle(core: MemoryCore, scope: StoreScope): ScopedMemory {
     messages: messages(core, scope),
     runs: runs(core, scope),
     facts: facts(core, scope),
+    summaries: summaries(core, scope),
     working: workingMemory(core, scope),
     export: (options = {}) => exportMessages(core, narrowed(scope, options), options.signal),
     import: (lines, options = {}) => importMessages(core, scope, lines, options),

@@ -11,6 +11,9 @@ import { type EmbeddingWorker, embeddingWorker } from "./embedding-worker.ts";
 import { type BackgroundReading, backgroundReading } from "./facts/background-reading.ts";
 import type { FactSettings } from "./facts/settings.ts";
 import { takingFacts } from "./facts/taking-facts.ts";
+import { type BackgroundSummaries, backgroundSummaries } from "./summaries/background-summaries.ts";
+import { forgettingStore } from "./summaries/forgetting-store.ts";
+import type { SummarySettings } from "./summaries/settings.ts";
 import { makeTitles, type Titles } from "./titles.ts";
 
 /** What every handle of one memory shares. */
@@ -30,6 +33,9 @@ export interface MemoryCore {
   readonly titles: Titles;
   /** Reads facts out of messages as they are stored. */
   readonly reading: BackgroundReading;
+  readonly summaries: SummarySettings;
+  /** Summarises conversations as they grow. */
+  readonly summarizing: BackgroundSummaries;
   readonly tenant: string;
   readonly logger: Logger | undefined;
   /** Connects and migrates on first use; a failure is forgotten. */
@@ -47,6 +53,7 @@ export interface MemoryCoreOptions {
   readonly deletions: MemoryCore["deletions"];
   readonly runsKeptMs: number | undefined;
   readonly facts: FactSettings;
+  readonly summaries: SummarySettings;
   readonly embedder: Embedder | undefined;
   readonly tenant: string;
   readonly logger: Logger | undefined;
@@ -55,7 +62,11 @@ export interface MemoryCoreOptions {
 }
 
 export function memoryCore(options: MemoryCoreOptions): MemoryCore {
-  const { store, records, deletions, runsKeptMs, facts, embedder, tenant, logger, worker: mode, titles: wanted } = options;
+  const { records, deletions, runsKeptMs, facts, summaries, embedder, tenant, logger, worker: mode, titles: wanted } = options;
+  const isManual = mode === "manual";
+  const writers = new KeyedQueue();
+  const store = forgettingStore({ store: options.store, records, background: () => summarizing });
+  const summarizing = backgroundSummaries({ core: { store, records, writers }, settings: summaries, logger, isManual });
   let space: EmbeddingSpace | undefined;
   const adopt = async (wanted: EmbeddingSpace) => {
     if (space?.dimensions === wanted.dimensions) return;
@@ -64,9 +75,8 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
     space = wanted;
   };
   const worker = embeddingWorker({ store, embedder, logger, useSpace: adopt, isBackground: mode === "background" });
-  const titles = makeTitles({ titles: wanted, store, logger, isManual: mode === "manual" });
-  const writers = new KeyedQueue();
-  const reading = backgroundReading({ core: { store, records, writers, facts }, tenant, logger, isManual: mode === "manual" });
+  const titles = makeTitles({ titles: wanted, store, logger, isManual });
+  const reading = backgroundReading({ core: { store, records, writers, facts }, tenant, logger, isManual });
   const queue = appendQueue(store);
   const writes = new Set<Promise<unknown>>();
   const open = once(async () => {
@@ -87,6 +97,8 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
     worker,
     titles,
     reading,
+    summaries,
+    summarizing,
     tenant,
     logger,
     open,
@@ -112,6 +124,7 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
       await queue.drain();
       await titles.close();
       await reading.close();
+      await summarizing.close();
       await worker.close();
       await embedder?.close?.();
       await records.close();
