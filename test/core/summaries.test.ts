@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createMemory, type Memory, NotFoundError, type ScopedMemory } from "../../src/index.ts";
+import { createMemory, type Memory, NotFoundError } from "../../src/index.ts";
 import { newId } from "../support/engines.ts";
 import { scriptedModel } from "../support/language-models.ts";
 import { describeRecordPlaces } from "../support/record-places.ts";
@@ -26,9 +26,6 @@ describeRecordPlaces("summaries", (place) => {
     await mine.addMessages(id, messages as never);
     return { userId, id, mine };
   }
-
-  const ranges = (made: Awaited<ReturnType<ScopedMemory["summaries"]["current"]>>) =>
-    made?.summaries.map(({ level, fromSeq, toSeq }) => [level, fromSeq, toSeq]);
 
   test("a call summarises, without a model too; the messages stay", async () => {
     const { mine, id } = await conversation(talk(12, { 4: "We decided to ship version 3 to Oslo on 14 May" }));
@@ -218,6 +215,17 @@ describeRecordPlaces("summaries", (place) => {
     expect(await mine.summaries.current(id)).toBeUndefined();
   });
 
+  test("an edit at the same moment leaves nothing of the old text behind", async () => {
+    const { mine, id } = await conversation(talk(8));
+    for (let round = 1; round <= 12; round++) {
+      const content = `Plan number ${round} costs ${round}00 euros in Oslo`;
+      const wait = () => new Promise((resolve) => setTimeout(resolve, Math.random() * 8));
+      await Promise.all([mine.summaries.create(id, { force: true }), wait().then(() => mine.messages.update(id, "m2", { content }))]);
+      expect((await mine.summaries.current(id))?.text ?? "").not.toContain(`Plan number ${round - 1} costs`);
+      expect((await mine.summaries.create(id))?.text).toContain(content);
+    }
+  });
+
   test("one process at a time works on a conversation, and all see the same", async () => {
     const { model, asked } = scriptedModel(() => JSON.stringify({ statements: [{ text: "All of it", key: true }] }));
     const { id, userId } = await conversation(talk(6));
@@ -236,6 +244,16 @@ describeRecordPlaces("summaries", (place) => {
     expect(part).toMatchObject({ text: expect.stringContaining("We decided to ship version 3") });
     expect(sources.filter(({ kind }) => kind === "summaries")).toHaveLength(1);
     expect(omitted.filter(({ kind }) => kind === "summaries")).toEqual([]);
+    const long = await mine.context({
+      conversationId: id,
+      maxTokens: 300,
+      recentMessages: 2,
+      recall: false,
+      query: "Where do we ship to?",
+    });
+    expect(long.tokens).toBeLessThanOrEqual(300);
+    expect(JSON.stringify(long.messages)).toContain("We decided to ship version 3");
+    expect(long.omitted).toContainEqual(expect.objectContaining({ kind: "summaries", reason: "cut" }));
     const without = await mine.context({ conversationId: id, maxTokens: 1_000, shares: { summaries: 0 } });
     expect(without.sources.map(({ kind }) => kind)).not.toContain("summaries");
   });

@@ -93,7 +93,7 @@ async function readRecent(core: MemoryCore, scope: UserScope, { conversationId, 
  * What memory is searched for when nothing is said, and before when: a question would find itself best of all. Messages that
  * were written in one batch with it have its time and are searched, too.
  */
-function newestQuestion(recent: Page<Message> | undefined): Question | undefined {
+export function newestQuestion(recent: Page<Message> | undefined): Question | undefined {
   const items = recent?.items ?? [];
   const place = items.findLastIndex(({ role, content }) => role === "user" && content.trim() !== "");
   const question = items[place];

@@ -2,7 +2,6 @@ import type { Fact } from "../../domain/facts.ts";
 import type { Message } from "../../domain/message.ts";
 import type { RecallHit } from "../../domain/recall.ts";
 import { withoutRecalled } from "../../domain/recalled.ts";
-import type { Summary } from "../../domain/summaries.ts";
 import type { WorkingMemoryEntry } from "../../domain/working-memory.ts";
 import type { Entry } from "./entries.ts";
 import { day, speaker } from "./fence.ts";
@@ -31,10 +30,6 @@ export function factEntry({ id, statement, validFrom, recordedAt, sources, isUnt
   const lead = [`since ${day(validFrom ?? recordedAt)}`, ...doubts].join(", ");
   const conversationId = sources[0]?.conversationId;
   return { kind: "facts", id, conversationId, createdAt: recordedAt, lead, text: statement, group: "", order: [place] };
-}
-
-export function summaryEntry({ id, text, fromSeq, until }: Summary, conversationId: string): Entry {
-  return { kind: "summaries", id, conversationId, createdAt: until, lead: `until ${day(until)}`, text, group: "", order: [fromSeq] };
 }
 
 /** Entries in the order of the hits; those of one conversation and day stand together. */

@@ -96,7 +96,9 @@ async function fillGap(work: Work, gap: Gap): Promise<{ readonly made: number; r
   let made = 0;
   const fold = async (length: number) => {
     const toSeq = length === waiting.length && gap.toSeq !== undefined ? gap.toSeq : (waiting[length - 1]?.message.seq as number);
-    await foldMessages(work, waiting.slice(0, length), { fromSeq, toSeq });
+    // The first one begins with its first message.
+    const start = fromSeq === 0 ? (waiting[0]?.message.seq as number) : fromSeq;
+    await foldMessages(work, waiting.slice(0, length), { fromSeq: start, toSeq });
     waiting = waiting.slice(length);
     fromSeq = toSeq + 1;
     made += 1;

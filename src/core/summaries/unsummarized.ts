@@ -45,11 +45,12 @@ export async function* readGap(
 ): AsyncGenerator<readonly SpokenMessage[]> {
   const scope = { tenant, userId, resourceId: undefined };
   for (let seq = fromSeq - 1; ; ) {
-    const rows = await store.exportMessages(scope, { userId, conversationId, seq }, messagesAtOnce, signal);
+    const limit = Math.min(messagesAtOnce, toSeq - seq);
+    const rows = limit < 1 ? [] : await store.exportMessages(scope, { userId, conversationId, seq }, limit, signal);
     const own = rows.map(({ message }) => message).filter((one) => one.conversationId === conversationId && one.seq <= toSeq);
     if (own.length > 0) yield own.map((message) => spokenMessage(message, count));
     const last = own.at(-1);
-    if (last === undefined || own.length < messagesAtOnce) return;
+    if (last === undefined || own.length < limit) return;
     seq = last.seq;
   }
 }
