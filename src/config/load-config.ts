@@ -24,6 +24,7 @@ const fields: Readonly<Record<Exclude<keyof MemoryOptions, "beforeOpen">, true>>
   runs: true,
   facts: true,
   summaries: true,
+  working: true,
   worker: true,
   titles: true,
   logger: true,

@@ -7,6 +7,7 @@ import type { SessionStore, StoreScope } from "../domain/session-store.ts";
 import type { SummariesOption } from "../domain/summaries.ts";
 import type { TitlesOption } from "../domain/titles.ts";
 import type { VectorStore } from "../domain/vector-store.ts";
+import type { WorkingMemoryOption } from "../domain/working-memory.ts";
 import { type EmbeddingChoice, resolveEmbedder } from "../embedders/resolve.ts";
 import {
   type ArchiveOption,
@@ -42,6 +43,7 @@ import { summarySettings } from "./summaries/settings.ts";
 import { summaries } from "./summaries.ts";
 import { exportMessages, importMessages } from "./transfer.ts";
 import { statsOf } from "./user-stats.ts";
+import { workingMemoryFormats } from "./working-memory/check-format.ts";
 import { workingMemory } from "./working-memory.ts";
 
 /**
@@ -73,6 +75,8 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
   readonly runs?: RunsOptions | undefined;
   /** How facts are kept, and whether they are read out of messages. @default kept by hand */
   readonly facts?: FactsOption | undefined;
+  /** How notes look: after a template, or as a schema wants them. @default free text */
+  readonly working?: WorkingMemoryOption | undefined;
   /** Summarises conversations in the background, as they grow. @default made by `summaries.create` alone */
   readonly summaries?: SummariesOption | false | undefined;
   /**
@@ -114,6 +118,7 @@ export function createMemory(options: MemoryOptions = {}): Memory {
     runs: runsOptions,
     facts: factsOption,
     summaries: summariesOption,
+    working,
     worker = "background",
     logger,
     titles,
@@ -130,6 +135,7 @@ export function createMemory(options: MemoryOptions = {}): Memory {
     deletions: kept.isShared ? whole : takingRecords(whole, kept.openToDelete),
     runsKeptMs: keptMs(runsOptions),
     facts: factSettings(factsOption),
+    notes: workingMemoryFormats(working),
     summaries: summarySettings(summariesOption),
     embedder,
     tenant: makeScope(tenant, {}).tenant,

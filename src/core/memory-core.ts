@@ -15,6 +15,7 @@ import { type BackgroundSummaries, backgroundSummaries } from "./summaries/backg
 import { forgettingStore } from "./summaries/forgetting-store.ts";
 import type { SummarySettings } from "./summaries/settings.ts";
 import { makeTitles, type Titles } from "./titles.ts";
+import type { WorkingMemoryFormats } from "./working-memory/check-format.ts";
 
 /** What every handle of one memory shares. */
 export interface MemoryCore {
@@ -33,6 +34,8 @@ export interface MemoryCore {
   readonly titles: Titles;
   /** Reads facts out of messages as they are stored. */
   readonly reading: BackgroundReading;
+  /** How notes look. */
+  readonly notes: WorkingMemoryFormats;
   readonly summaries: SummarySettings;
   /** Summarises conversations as they grow. */
   readonly summarizing: BackgroundSummaries;
@@ -53,6 +56,7 @@ export interface MemoryCoreOptions {
   readonly deletions: MemoryCore["deletions"];
   readonly runsKeptMs: number | undefined;
   readonly facts: FactSettings;
+  readonly notes: WorkingMemoryFormats;
   readonly summaries: SummarySettings;
   readonly embedder: Embedder | undefined;
   readonly tenant: string;
@@ -62,7 +66,7 @@ export interface MemoryCoreOptions {
 }
 
 export function memoryCore(options: MemoryCoreOptions): MemoryCore {
-  const { records, deletions, runsKeptMs, facts, summaries, embedder, tenant, logger, worker: mode, titles: wanted } = options;
+  const { records, deletions, runsKeptMs, facts, notes, summaries, embedder, tenant, logger, worker: mode, titles: wanted } = options;
   const isManual = mode === "manual";
   const writers = new KeyedQueue();
   const store = forgettingStore({ store: options.store, records, background: () => summarizing });
@@ -97,6 +101,7 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
     worker,
     titles,
     reading,
+    notes,
     summaries,
     summarizing,
     tenant,
