@@ -65,7 +65,9 @@ function pack(material: Material, asked: Asked, maxTokens: number, shares: Conte
   const hits = material.hits.filter((hit) => hit.conversationId !== conversationId || !inFirst.has(hit.id));
   const parts = [part("working", notes), part("facts", material.facts.map(factEntry))];
   const question = asked.query ?? newestQuestion(material.recent)?.text;
-  const summarized = summaryEntries(before, { tokens: Math.max(0, shareOf("summaries") + left), question }, count);
+  // What notes and facts have left over serves a question better as recalled messages.
+  const spare = asked.wanted.has("recall") ? Math.min(left, 0) : left;
+  const summarized = summaryEntries(before, { tokens: Math.max(0, shareOf("summaries") + spare), question }, count);
   parts.push(part("summaries", summarized.entries), part("recall", recalledEntries(hits, conversationId), mostOfOne));
 
   const recent = left > 0 ? window.take(first.tokens + left, room) : first;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createMemory, type Memory, NotFoundError } from "../../src/index.ts";
-import { newId } from "../support/engines.ts";
+import { describeEngines, newId } from "../support/engines.ts";
 import { scriptedModel } from "../support/language-models.ts";
 import { describeRecordPlaces } from "../support/record-places.ts";
 
@@ -256,6 +256,37 @@ describeRecordPlaces("summaries", (place) => {
     expect(long.omitted).toContainEqual(expect.objectContaining({ kind: "summaries", reason: "cut" }));
     const without = await mine.context({ conversationId: id, maxTokens: 1_000, shares: { summaries: 0 } });
     expect(without.sources.map(({ kind }) => kind)).not.toContain("summaries");
+  });
+});
+
+describeEngines("summaries on Postgres", (engine) => {
+  test("kept elsewhere, they go with what keepNewest deletes, and with an edit", async () => {
+    const memory = engine.memory({ embedding: false, worker: "manual", records: { store: "memory" } });
+    const mine = memory.scope({ userId: newId("user") });
+    await mine.addMessages("elsewhere", talk(8));
+    await mine.summaries.create("elsewhere");
+    await mine.addMessages("elsewhere", { ...talk(1, {}, 3)[0], content: "Otherwise" } as never);
+    expect(await mine.summaries.current("elsewhere")).toBeUndefined();
+    await mine.summaries.create("elsewhere");
+    await mine.addMessages("elsewhere", "One more", { keepNewest: 4 });
+    expect(await mine.summaries.current("elsewhere")).toBeUndefined();
+    expect((await mine.summaries.create("elsewhere"))?.messageCount).toBe(4);
+  });
+
+  test("with its messages a summary changes owner, and none is in any table once they are gone", async () => {
+    const memory = engine.memory({ embedding: false, worker: "manual" });
+    const [userId, other] = [newId("user"), newId("user")];
+    const id = newId("c");
+    await memory.scope({ userId }).addMessages(id, talk(8, { 2: "The Wolfram lamp costs 300 euros" }));
+    await memory.scope({ userId }).summaries.create(id);
+    await memory.conversations.update(id, { userId: other });
+    const theirs = memory.scope({ userId: other });
+    expect((await theirs.summaries.current(id))?.text).toContain("Wolfram");
+    await theirs.messages.delete(id, "m2");
+    expect(await engine.sql(`SELECT FROM "${engine.schema}".records WHERE conversation_id = $1 AND type LIKE 'summary%'`, [id])).toEqual(
+      [],
+    );
+    expect((await theirs.summaries.create(id))?.text).not.toContain("Wolfram");
   });
 });
 
