@@ -238,7 +238,7 @@ describeRecordPlaces("summaries", (place) => {
   test("they come into a context, before the newest messages", async () => {
     const { mine, id } = await conversation(talk(60, { 2: "We decided to ship version 3 to Oslo on 14 May" }));
     await mine.summaries.create(id, { keepTokens: 200 });
-    const { messages, sources, omitted } = await mine.context({ conversationId: id, maxTokens: 1_000, recentMessages: 8, query: "roses" });
+    const { messages, sources, omitted } = await mine.context({ conversationId: id, maxTokens: 2_500, recentMessages: 8, query: "roses" });
     const [part] = messages[0]?.content ?? [];
     expect(part).toMatchObject({ text: expect.stringContaining("# Earlier in this conversation, summarised\n[1] until 2026-01-0") });
     expect(part).toMatchObject({ text: expect.stringContaining("We decided to ship version 3") });

@@ -19,8 +19,8 @@ export interface Lease {
   release(): Promise<void>;
 }
 
-/** All places there can be. */
-export const everywhere = [0, Number.MAX_SAFE_INTEGER] as const;
+/** No place: what is read then is read again. */
+export const nowhere = [0, -1] as const;
 
 /**
  * @param patienceMs how long to wait for another process that has it
@@ -39,7 +39,7 @@ export async function takeLease(place: SummaryPlace, patienceMs: number, signal:
   };
   for (;;) {
     try {
-      await write(everywhere, []);
+      await write(nowhere, []);
       break;
     } catch (error) {
       if (!isConflict(error) || Date.now() >= until) throw error;

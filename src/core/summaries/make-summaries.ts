@@ -3,7 +3,7 @@ import { type Count, counter } from "../context/tokens.ts";
 import type { MemoryCore } from "../memory-core.ts";
 import { isConflict } from "../record-changes.ts";
 import { askForStatements, askToFold, type SummaryModel } from "./ask-model.ts";
-import { everywhere, type Lease, takeLease } from "./lease.ts";
+import { type Lease, nowhere, takeLease } from "./lease.ts";
 import { extractStatements, foldStatements } from "./statements.ts";
 import { coverOf, listSummaries, type NewSummary, newSummaryRecord, type SummaryPlace } from "./summary-record.ts";
 import { type Gap, gapsBetween, lastChunk, nextChunk, readGap, type SpokenMessage } from "./unsummarized.ts";
@@ -72,7 +72,7 @@ async function bringUpToDate(work: Work): Promise<MadeSummaries> {
   if (work.force && summaries.length > 0) {
     const { tenant, userId } = place;
     await work.lease.watch(
-      ...everywhere,
+      ...nowhere,
       summaries.map(({ id }) => ({ delete: { tenant, userId, type: "summary", id } })),
     );
     summaries = [];
@@ -141,7 +141,7 @@ async function readAgain({ core, place, count, signal }: Work, messages: readonl
 }
 
 const land = (place: SummaryPlace, lease: Lease, summary: NewSummary) =>
-  lease.watch(...everywhere, [{ put: newSummaryRecord(place, summary), ifVersion: 0 }]);
+  lease.watch(...nowhere, [{ put: newSummaryRecord(place, summary), ifVersion: 0 }]);
 
 /** Where a model found nothing, the sentences themselves stand. */
 function withMethod(found: readonly SummaryStatement[], extract: () => readonly SummaryStatement[]) {
@@ -166,7 +166,7 @@ async function foldLevels(work: Work, all: readonly Summary[]): Promise<readonly
       ...{ level: first.level + 1, summaryIds: parts.map(({ id }) => id), fromSeq: first.fromSeq, toSeq: last.toSeq },
       ...{ messageCount: parts.reduce((sum, part) => sum + part.messageCount, 0), from: first.from, until: last.until },
     });
-    await lease.watch(...everywhere, [...checks, { put, ifVersion: 0 }]);
+    await lease.watch(...nowhere, [...checks, { put, ifVersion: 0 }]);
     summaries = await listSummaries(place, signal);
   }
 }
