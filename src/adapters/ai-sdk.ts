@@ -1,4 +1,3 @@
-import type { Tool } from "ai";
 import { MemoryError } from "../domain/errors.ts";
 import type { ScopedMemory } from "../domain/memory.ts";
 import type { JsonSchema, StandardSchema, WorkingMemoryFormat, WorkingMemoryOptions } from "../domain/working-memory.ts";
@@ -7,7 +6,7 @@ import { patchSchema } from "./ai-sdk/patch-schema.ts";
 
 /** What we use of the package `ai`, 5 and later. */
 interface AiPackage {
-  jsonSchema(schema: unknown): unknown;
+  jsonSchema(schema: unknown): never;
   asSchema(schema: unknown): { readonly jsonSchema: unknown };
 }
 
@@ -16,9 +15,17 @@ export type WorkingMemoryToolsOptions = Pick<WorkingMemoryOptions, "userId" | "c
 
 /** Tools of the AI SDK by which a model reads and writes its notes. */
 export type WorkingMemoryTools = {
-  readonly get_working_memory: Tool<Record<string, never>, NotesAnswer>;
-  readonly update_working_memory: Tool<NotesUpdate, NotesAnswer>;
+  readonly get_working_memory: WorkingMemoryTool<Record<string, never>>;
+  readonly update_working_memory: WorkingMemoryTool<NotesUpdate>;
 };
+
+/** Fits the type `Tool` of the AI SDK. */
+export interface WorkingMemoryTool<Input> {
+  readonly description: string;
+  /** A schema of the AI SDK. Its type has a mark that only the package `ai` can give, so it is told by none here. */
+  readonly inputSchema: never;
+  readonly execute: (input: Input, call?: { readonly abortSignal?: AbortSignal | undefined }) => Promise<NotesAnswer>;
+}
 
 /** What the model is told: the notes as they are now, or what was wrong. */
 export interface NotesAnswer {
@@ -77,19 +84,18 @@ export async function workingMemoryTools(
     }
   }
 
-  const tools = {
+  return {
     get_working_memory: {
       description: `Reads your notes about ${whose}.`,
       inputSchema: ai.jsonSchema({ type: "object", properties: {}, additionalProperties: false }),
-      execute: (_input: unknown, call?: { readonly abortSignal?: AbortSignal }) => read(call?.abortSignal),
+      execute: (_input, call) => read(call?.abortSignal),
     },
     update_working_memory: {
       description: descriptionOf(whose, format),
       inputSchema: ai.jsonSchema(schema === undefined ? textInput : patchInput(schema)),
-      execute: (input: NotesUpdate, call?: { readonly abortSignal?: AbortSignal }) => write(input, call?.abortSignal),
+      execute: (input, call) => write(input, call?.abortSignal),
     },
   };
-  return tools as unknown as WorkingMemoryTools;
 }
 
 function descriptionOf(whose: string, format: WorkingMemoryFormat | undefined): string {

@@ -84,6 +84,5 @@ test("of notes with a schema it writes what changes, and is told what does not f
 test("what is not the model's fault is thrown", async () => {
   await using memory = memoryWith();
   const tools = await workingMemoryTools(memory.scope({ userId: "u" }), { conversationId: "not there" });
-  const call = { toolCallId: "x", messages: [] };
-  await expect((async () => tools.update_working_memory.execute?.({ content: "x" }, call))()).rejects.toThrow("was not found");
+  await expect(tools.update_working_memory.execute({ content: "x" })).rejects.toThrow("was not found");
 });
