@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createMemory, type Memory, NotFoundError } from "../../src/index.ts";
 import { describeEngines, newId } from "../support/engines.ts";
 import { scriptedModel } from "../support/language-models.ts";
@@ -287,6 +287,32 @@ describeEngines("summaries on Postgres", (engine) => {
       [],
     );
     expect((await theirs.summaries.create(id))?.text).not.toContain("Wolfram");
+  });
+});
+
+describeEngines("summaries under row-level security", (engine) => {
+  const role = `test_summaries_${process.pid}_${Math.random().toString(36).slice(2, 8)}`;
+  beforeAll(async () => void (await engine.sql(`CREATE ROLE ${role} NOLOGIN`)));
+  afterAll(async () => {
+    await engine.sql(`DROP OWNED BY ${role}`);
+    await engine.sql(`DROP ROLE ${role}`);
+  });
+
+  test("are made, and go with an edit, a deletion and what keepNewest deletes", async () => {
+    const memory = engine.memory({ embedding: false, worker: "manual", rls: { role } });
+    const mine = memory.scope({ tenant: "acme", userId: newId("user") });
+    const id = newId("c");
+    await mine.addMessages(id, talk(8));
+    for (const change of [
+      () => mine.messages.update(id, "m2", { content: "Otherwise" }),
+      () => mine.messages.delete(id, "m3"),
+      () => mine.addMessages(id, "One more", { keepNewest: 5 }),
+    ]) {
+      await mine.summaries.create(id);
+      expect(await mine.summaries.current(id)).toBeDefined();
+      await change();
+      expect(await mine.summaries.current(id)).toBeUndefined();
+    }
   });
 });
 
