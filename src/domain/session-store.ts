@@ -92,7 +92,8 @@ export interface SessionStore {
   readonly prunes?: boolean;
   /**
    * Whether {@link append} and {@link deleteMessages} delete in the same step the summaries in {@link records} that were made
-   * of messages they change or delete. Absent: the core deletes them before and after.
+   * of messages they change or delete: of the types "summary" and "summary_lease", from `data.fromSeq` to `position`. A write
+   * of records under way comes before or after a deletion. Absent: the core deletes them before and after.
    */
   readonly forgetsSummaries?: boolean;
   /** Count and newest message of each of these conversations, in their order. Absent: the core reads their messages. */
