@@ -2,13 +2,13 @@ import { MemoryError } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/logger.ts";
 import type { Message } from "../../domain/message.ts";
 import { messageTokens } from "../context/recent-window.ts";
-import { counter } from "../context/tokens.ts";
+import { type Count, counter } from "../context/tokens.ts";
 import { isConflict } from "../record-changes.ts";
 import type { SummarizedConversation } from "./forget-summaries.ts";
 import { makeSummaries, type SummarizingCore } from "./make-summaries.ts";
 import type { SummarySettings } from "./settings.ts";
 import { listSummaries, type SummaryPlace } from "./summary-record.ts";
-import { gapsBetween, readGap } from "./unsummarized.ts";
+import { type Gap, gapsBetween, readGap } from "./unsummarized.ts";
 
 /** Conversations summarised at the same time. */
 const mostAtOnce = 2;
@@ -77,8 +77,12 @@ export function backgroundSummaries({ core, settings, logger, isManual }: Backgr
     const found = await core.store.getConversation({ tenant, userId, resourceId: undefined }, conversationId, signal);
     if (found === undefined) return;
     const place = { records: await core.records.open(), tenant, userId, resourceId: found.resourceId, conversationId };
-    const before = await look(place);
-    if (!before.isDue) return remember(key, before.left);
+    const gaps = gapsBetween(await listSummaries(place, signal));
+    // No text has more tokens than bytes: most conversations are short, and need no tokenizer.
+    for (const count of [async () => (text: string) => Buffer.byteLength(text), () => counter(undefined, undefined)]) {
+      const before = await look(place, gaps, await count());
+      if (!before.isDue) return remember(key, before.left);
+    }
     const { left } = await makeSummaries(core, {
       ...{ place, signal, keepTokens: background.keepTokens, patienceMs: 0, force: false },
       asked: model === undefined ? undefined : { model, instructions },
@@ -87,11 +91,10 @@ export function backgroundSummaries({ core, settings, logger, isManual }: Backgr
   }
 
   /** Whether messages wait that should be in a summary. */
-  async function look(place: SummaryPlace): Promise<{ readonly isDue: boolean; readonly left: Room }> {
+  async function look(place: SummaryPlace, gaps: readonly Gap[], count: Count): Promise<{ readonly isDue: boolean; readonly left: Room }> {
     const { afterTokens = 0, afterMessages = 0 } = background ?? {};
-    const count = await counter(undefined, undefined);
     const left = { tokens: 0, messages: 0 };
-    for (const gap of gapsBetween(await listSummaries(place, signal))) {
+    for (const gap of gaps) {
       for await (const page of readGap(core.store, place, gap, count, signal)) {
         if (gap.toSeq !== undefined) return { isDue: true, left };
         left.messages += page.length;
@@ -120,7 +123,6 @@ export function backgroundSummaries({ core, settings, logger, isManual }: Backgr
       const room = rooms.get(keyOf(conversation));
       if (room !== undefined) {
         room.messages -= messages.length;
-        // No text has more tokens than bytes.
         for (const { parts, content } of messages)
           room.tokens -= messageTokens + Math.max(Buffer.byteLength(content), Buffer.byteLength(JSON.stringify(parts)));
         if (room.tokens >= 0 && room.messages >= 0) return;
