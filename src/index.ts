@@ -54,6 +54,7 @@ export type * from "./domain/records.ts";
 export type * from "./domain/runs.ts";
 export { textRevision } from "./domain/search-text.ts";
 export type * from "./domain/session-store.ts";
+export type * from "./domain/summaries.ts";
 export type * from "./domain/titles.ts";
 export type * from "./domain/vector-store.ts";
 export type * from "./domain/working-memory.ts";

@@ -4,8 +4,10 @@ import type { Logger } from "../domain/logger.ts";
 import type { Memory, ScopedMemory, ScopeOptions } from "../domain/memory.ts";
 import type { MemoryStore } from "../domain/memory-store.ts";
 import type { SessionStore, StoreScope } from "../domain/session-store.ts";
+import type { SummariesOption } from "../domain/summaries.ts";
 import type { TitlesOption } from "../domain/titles.ts";
 import type { VectorStore } from "../domain/vector-store.ts";
+import type { WorkingMemoryOption } from "../domain/working-memory.ts";
 import { type EmbeddingChoice, resolveEmbedder } from "../embedders/resolve.ts";
 import {
   type ArchiveOption,
@@ -38,8 +40,11 @@ import { recall } from "./recall.ts";
 import { records } from "./records.ts";
 import { runs } from "./runs.ts";
 import { makeScope, narrowed } from "./scope.ts";
+import { summarySettings } from "./summaries/settings.ts";
+import { summaries } from "./summaries.ts";
 import { exportMessages, importMessages } from "./transfer.ts";
 import { statsOf } from "./user-stats.ts";
+import { workingMemoryFormats } from "./working-memory/check-format.ts";
 import { workingMemory } from "./working-memory.ts";
 
 /**
@@ -71,6 +76,10 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
   readonly runs?: RunsOptions | undefined;
   /** How facts are kept, and whether they are read out of messages. @default kept by hand */
   readonly facts?: FactsOption | undefined;
+  /** How notes look: after a template, or as a schema wants them. @default free text */
+  readonly working?: WorkingMemoryOption | undefined;
+  /** Summarises conversations in the background, as they grow. @default made by `summaries.create` alone */
+  readonly summaries?: SummariesOption | false | undefined;
   /**
    * `"background"` embeds in this process as messages arrive; `"manual"` leaves it to `flush()` or to a worker
    * process (serverless). @default "background"
@@ -109,6 +118,8 @@ export function createMemory(options: MemoryOptions = {}): Memory {
     tenant = "default",
     runs: runsOptions,
     facts: factsOption,
+    summaries: summariesOption,
+    working,
     worker = "background",
     logger,
     titles,
@@ -125,6 +136,8 @@ export function createMemory(options: MemoryOptions = {}): Memory {
     deletions: kept.isShared ? whole : takingRecords(whole, kept.openToDelete),
     runsKeptMs: keptMs(runsOptions),
     facts: factSettings(factsOption),
+    notes: workingMemoryFormats(working),
+    summaries: summarySettings(summariesOption),
     embedder,
     tenant: makeScope(tenant, {}).tenant,
     logger,
@@ -144,6 +157,7 @@ export function createMemory(options: MemoryOptions = {}): Memory {
       await core.queue.drain();
       await core.titles.flush();
       await core.reading.flush();
+      await core.summarizing.flush();
       await core.worker.flush(call?.signal);
       await core.recordEmbedding.flush(call?.signal);
     },
@@ -222,6 +236,7 @@ function handle(core: MemoryCore, scope: StoreScope): ScopedMemory {
     records: records(core, scope),
     runs: runs(core, scope),
     facts: facts(core, scope),
+    summaries: summaries(core, scope),
     working: workingMemory(core, scope),
     export: (options = {}) => exportMessages(core, narrowed(scope, options), options.signal),
     import: (lines, options = {}) => importMessages(core, scope, lines, options),

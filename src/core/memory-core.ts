@@ -12,7 +12,11 @@ import { type BackgroundReading, backgroundReading } from "./facts/background-re
 import type { FactSettings } from "./facts/settings.ts";
 import { takingFacts } from "./facts/taking-facts.ts";
 import { type RecordEmbedding, recordEmbedding } from "./records/record-embedding.ts";
+import { type BackgroundSummaries, backgroundSummaries } from "./summaries/background-summaries.ts";
+import { forgettingStore } from "./summaries/forgetting-store.ts";
+import type { SummarySettings } from "./summaries/settings.ts";
 import { makeTitles, type Titles } from "./titles.ts";
+import type { WorkingMemoryFormats } from "./working-memory/check-format.ts";
 
 /** What every handle of one memory shares. */
 export interface MemoryCore {
@@ -33,6 +37,11 @@ export interface MemoryCore {
   readonly titles: Titles;
   /** Reads facts out of messages as they are stored. */
   readonly reading: BackgroundReading;
+  /** How notes look. */
+  readonly notes: WorkingMemoryFormats;
+  readonly summaries: SummarySettings;
+  /** Summarises conversations as they grow. */
+  readonly summarizing: BackgroundSummaries;
   readonly tenant: string;
   readonly logger: Logger | undefined;
   /** Connects and migrates on first use; a failure is forgotten. */
@@ -50,6 +59,8 @@ export interface MemoryCoreOptions {
   readonly deletions: MemoryCore["deletions"];
   readonly runsKeptMs: number | undefined;
   readonly facts: FactSettings;
+  readonly notes: WorkingMemoryFormats;
+  readonly summaries: SummarySettings;
   readonly embedder: Embedder | undefined;
   readonly tenant: string;
   readonly logger: Logger | undefined;
@@ -58,7 +69,11 @@ export interface MemoryCoreOptions {
 }
 
 export function memoryCore(options: MemoryCoreOptions): MemoryCore {
-  const { store, records, deletions, runsKeptMs, facts, embedder, tenant, logger, worker: mode, titles: wanted } = options;
+  const { records, deletions, runsKeptMs, facts, notes, summaries, embedder, tenant, logger, worker: mode, titles: wanted } = options;
+  const isManual = mode === "manual";
+  const writers = new KeyedQueue();
+  const store = forgettingStore({ store: options.store, records, background: () => summarizing });
+  const summarizing = backgroundSummaries({ core: { store, records, writers }, settings: summaries, logger, isManual });
   let space: EmbeddingSpace | undefined;
   const adopt = async (wanted: EmbeddingSpace) => {
     if (space?.dimensions === wanted.dimensions) return;
@@ -68,9 +83,8 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
   };
   const worker = embeddingWorker({ store, embedder, logger, useSpace: adopt, isBackground: mode === "background" });
   const ofRecords = recordEmbedding({ records, embedder, logger, isBackground: mode === "background" });
-  const titles = makeTitles({ titles: wanted, store, logger, isManual: mode === "manual" });
-  const writers = new KeyedQueue();
-  const reading = backgroundReading({ core: { store, records, writers, facts }, tenant, logger, isManual: mode === "manual" });
+  const titles = makeTitles({ titles: wanted, store, logger, isManual });
+  const reading = backgroundReading({ core: { store, records, writers, facts }, tenant, logger, isManual });
   const queue = appendQueue(store);
   const writes = new Set<Promise<unknown>>();
   const open = once(async () => {
@@ -93,6 +107,9 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
     recordEmbedding: ofRecords,
     titles,
     reading,
+    notes,
+    summaries,
+    summarizing,
     tenant,
     logger,
     open,
@@ -118,6 +135,7 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
       await queue.drain();
       await titles.close();
       await reading.close();
+      await summarizing.close();
       await worker.close();
       await ofRecords.close();
       await embedder?.close?.();

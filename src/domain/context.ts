@@ -4,7 +4,7 @@ import type { RecallOptions } from "./recall.ts";
 export interface ContextOptions extends CallOptions {
   /** Administrator's handle only: whose memory. */
   readonly userId?: string | undefined;
-  /** The conversation that goes on: its newest messages and notes come in. One that is not there (yet) has none. */
+  /** The conversation that goes on: its newest messages, notes and summaries come in. One that is not there (yet) has none. */
   readonly conversationId?: string | undefined;
   /** What memory is searched for. @default the newest user message of the conversation */
   readonly query?: string | undefined;
@@ -42,9 +42,11 @@ export interface ContextShares {
   readonly recent: number;
   /** Working memory, of the user and of the conversation. @default 0.15 */
   readonly working: number;
-  /** Facts that matter for the query. @default 0.15 */
+  /** Facts that matter for the query. @default 0.1 */
   readonly facts: number;
-  /** Messages that were recalled. @default 0.3 */
+  /** Summaries of what came before the newest messages. @default 0.1 */
+  readonly summaries: number;
+  /** Messages that were recalled. @default 0.25 */
   readonly recall: number;
 }
 
@@ -70,7 +72,7 @@ export interface Context {
 
 export interface ContextSource {
   readonly kind: ContextKind;
-  /** Of the message or fact; of notes, `"user"` or `"conversation"`. */
+  /** Of the message, fact or summary; of notes, `"user"` or `"conversation"`. */
   readonly id: string;
   readonly conversationId: string | undefined;
   /** The number it has in the fenced text: `"3"` for `[3]`. Undefined for recent messages. */

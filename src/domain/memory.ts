@@ -14,6 +14,7 @@ import type { Message, MessageInput, MessageVersion, Metadata, Role } from "./me
 import type { RecallOptions, RecallResult } from "./recall.ts";
 import type { Records } from "./records.ts";
 import type { Runs } from "./runs.ts";
+import type { Summaries } from "./summaries.ts";
 import type { LanguageModelLike } from "./titles.ts";
 import type { WorkingMemory } from "./working-memory.ts";
 
@@ -252,7 +253,7 @@ export interface ScopedMemory {
   /** Finds what matters for a query: by meaning, by words, by time. Best first. An empty query finds nothing. */
   recall(query: string, options?: RecallOptions): Promise<RecallResult>;
   /**
-   * What a model call needs of memory, within `maxTokens`: notes, facts and recalled messages, fenced in a user
+   * What a model call needs of memory, within `maxTokens`: notes, facts, summaries and recalled messages, fenced in a user
    * message, and the newest messages of the conversation with whole tool exchanges.
    *
    * @throws InvalidArgumentError without a user, or for options that cannot be right
@@ -266,6 +267,8 @@ export interface ScopedMemory {
   readonly runs: Runs;
   /** What is known of a user: facts in time, with the messages they come from. */
   readonly facts: Facts;
+  /** What stands for the older part of a conversation. */
+  readonly summaries: Summaries;
   /** Notes an agent keeps in view, of a user or of a conversation. */
   readonly working: WorkingMemory;
   /** Every message of the scope, conversation by conversation, in order. */

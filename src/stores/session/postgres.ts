@@ -131,6 +131,7 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
     stats: (scope, signal) => say("stats", async () => storeStats(await of(rows(scope)), scope, signal)),
 
     prunes: true,
+    forgetsSummaries: true,
     append: (requests, signal) =>
       say("append", async () => {
         const [first] = requests;
