@@ -1,5 +1,7 @@
+export { createAgent } from "./agent/create-agent.ts";
 export { type LoadConfigOptions, loadConfig } from "./config/load-config.ts";
 export { createMemory, type MemoryOptions, type RunsOptions } from "./core/create-memory.ts";
+export type * from "./domain/agent.ts";
 export type * from "./domain/archive-store.ts";
 export type * from "./domain/context.ts";
 export type * from "./domain/conversation.ts";

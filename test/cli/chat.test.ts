@@ -20,7 +20,7 @@ afterAll(() => directory[Symbol.asyncDispose]());
 test("with a model, a new process knows what was said in the one before", async () => {
   const server = await modelServer(async function* (messages) {
     const knows = messages.some(
-      ({ role, content }) => role === "user" && content.includes("<memories>") && content.includes("Rust compiler"),
+      ({ role, content }) => role === "user" && content.includes("<unforget-memory>") && content.includes("Rust compiler"),
     );
     for (const word of (knows ? "Yes, a Rust compiler." : "A fascinating project!").split(/(?<= )/)) yield word;
   });
@@ -34,7 +34,7 @@ test("with a model, a new process knows what was said in the one before", async 
   const [system, memories, last] = server.calls[1] ?? [];
   expect(system).toMatchObject({ role: "system", content: expect.not.stringContaining("Rust") });
   expect(memories?.role).toBe("user");
-  expect(memories?.content).toMatch(/^<memories>\n\{"date":"20.*"speaker":"user","text":"My name is Priya .*\}\n<\/memories>$/s);
+  expect(memories?.content).toMatch(/^<unforget-memory>\n.*\] user: My name is Priya .*<\/unforget-memory>$/s);
   expect(last).toEqual({ role: "user", content: question });
   const { stdout } = await cli(["export"], { cwd });
   for (const said of [introduction, "A fascinating project!", question, "Yes, a Rust compiler."])
