@@ -47,8 +47,6 @@ export async function* askModel({
   });
   for await (const part of fullStream) {
     if (part.type === "abort") break;
-    // What a model throws after an abort is its way to say so.
-    if (part.type === "error") signal.throwIfAborted();
     if (part.type === "error") throw part.error;
     yield part;
   }

@@ -88,7 +88,8 @@ async function listen(settings: AgentSettings, { context, tools, question, answe
   } catch (error) {
     // Why it did not end well is what is told; what was handed out is stored already.
     await answer.finish(false).catch(() => {});
-    throw error;
+    // Whatever a provider throws when it is stopped.
+    throw signals.aborted ? signals.reason : error;
   }
 }
 

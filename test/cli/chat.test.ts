@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { modelServer } from "./model-server.ts";
+import { modelServer } from "../support/model-server.ts";
 import { type OpenDirectory, openDirectory } from "./open-directory.ts";
 import { cli, newDirectory, startCli } from "./run-cli.ts";
 
@@ -122,6 +122,31 @@ test("an answer that is stopped is kept as far as it was shown", async () => {
   expect(await directory.stored("stopped")).toMatchObject([
     { role: "user", content: "Tell me a story." },
     { role: "assistant", content: "The beginning", metadata: { interrupted: true } },
+  ]);
+});
+
+test("what was shown before a kill -9 is stored, and goes on as part of the conversation", async () => {
+  const server = await modelServer(async function* (messages) {
+    yield "The end of it";
+    if (messages.length < 3) await new Promise(() => {});
+  });
+  const args = ["chat", "--user", "killed", "--model", "openai/m", "--base-url", server.url, "--conversation", "killed"];
+  const child = startCli(args, { cwd: directory.path, env: key });
+  child.stdin.write("Tell me a story.\n");
+  await new Promise<void>((resolve) =>
+    child.stdout.setEncoding("utf8").on("data", (text: string) => text.includes("end of it") && resolve()),
+  );
+  child.kill("SIGKILL");
+  await new Promise((resolve) => child.once("close", resolve));
+  expect(await directory.stored("killed")).toMatchObject([
+    { role: "user", content: "Tell me a story." },
+    { role: "assistant", parts: [{ type: "step-start" }, { type: "text", text: "The end of it" }], metadata: { interrupted: true } },
+  ]);
+  await cli(args, { cwd: directory.path, env: key, input: "Go on.\n" });
+  expect(server.calls[1]?.slice(1)).toEqual([
+    { role: "user", content: "Tell me a story." },
+    { role: "assistant", content: "The end of it" },
+    { role: "user", content: "Go on." },
   ]);
 });
 
