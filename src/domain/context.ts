@@ -30,7 +30,18 @@ export interface ContextOptions extends CallOptions {
 
 export type ContextRecallOptions = Pick<
   RecallOptions,
-  "roles" | "since" | "until" | "filter" | "limit" | "minSimilarity" | "legs" | "weights" | "recencyHalfLifeDays" | "embedding" | "language"
+  | "roles"
+  | "since"
+  | "until"
+  | "filter"
+  | "limit"
+  | "minSimilarity"
+  | "legs"
+  | "weights"
+  | "recencyHalfLifeDays"
+  | "diversity"
+  | "embedding"
+  | "language"
 >;
 
 /**

@@ -84,6 +84,21 @@ describeEngines("recall", (engine) => {
     expect(await found({ conversationId: "elsewhere" })).toEqual([]);
   });
 
+  test("with diversity a repetition gives way to the next best that says something else", async () => {
+    const mine = someone();
+    for (const [place, content] of [
+      "We deploy the parser on Fridays",
+      "We do deploy the parser on Fridays",
+      "The parser is slow",
+    ].entries())
+      await mine.addMessages(`c${place}`, content);
+    const query = "When do we deploy the parser?";
+    const options = { legs: ["text"], limit: 2 } as const;
+    expect((await texts(mine, query, options)).every((text) => text.includes("Fridays"))).toBe(true);
+    expect(await texts(mine, query, { ...options, diversity: 0.6 })).toContain("The parser is slow");
+    for (const diversity of [-0.1, 1.1, Number.NaN]) await expect(mine.recall(query, { diversity })).rejects.toThrow("diversity");
+  });
+
   test("minSimilarity drops what is less similar, and what has words alone", async () => {
     const mine = someone();
     await mine.addMessages("c", "the quick brown fox");
