@@ -21,6 +21,7 @@ export {
 export type * from "./domain/facts.ts";
 export { singleValuedPredicates } from "./domain/facts.ts";
 export { type FilterValue, type MetadataFilter, matchesFilter } from "./domain/filter.ts";
+export type * from "./domain/forgetting.ts";
 export type * from "./domain/guarantees.ts";
 export type * from "./domain/import-source.ts";
 export type { Logger } from "./domain/logger.ts";

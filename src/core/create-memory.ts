@@ -30,6 +30,7 @@ import { conversations } from "./conversations.ts";
 import { type CoreRecords, coreRecords } from "./core-records.ts";
 import { factSettings } from "./facts/settings.ts";
 import { facts } from "./facts.ts";
+import { forgetting } from "./forgetting.ts";
 import { memoryHealth } from "./health.ts";
 import { importFrom } from "./import-from.ts";
 import { type MemoryCore, memoryCore } from "./memory-core.ts";
@@ -219,6 +220,7 @@ function handle(core: MemoryCore, scope: StoreScope): ScopedMemory {
     messages: messages(core, scope),
     runs: runs(core, scope),
     facts: facts(core, scope),
+    forgetting: forgetting(core, scope),
     working: workingMemory(core, scope),
     export: (options = {}) => exportMessages(core, narrowed(scope, options), options.signal),
     import: (lines, options = {}) => importMessages(core, scope, lines, options),

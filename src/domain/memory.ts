@@ -9,6 +9,7 @@ import type {
   Page,
 } from "./conversation.ts";
 import type { Facts } from "./facts.ts";
+import type { Forgetting } from "./forgetting.ts";
 import type { ImportFromOptions, ImportFromReport, ImportFromSource } from "./import-source.ts";
 import type { Message, MessageInput, MessageVersion, Metadata, Role } from "./message.ts";
 import type { RecallOptions, RecallResult } from "./recall.ts";
@@ -263,6 +264,8 @@ export interface ScopedMemory {
   readonly runs: Runs;
   /** What is known of a user: facts in time, with the messages they come from. */
   readonly facts: Facts;
+  /** Plans of what to recall no more: a dry run first, reversible until purged. */
+  readonly forgetting: Forgetting;
   /** Notes an agent keeps in view, of a user or of a conversation. */
   readonly working: WorkingMemory;
   /** Every message of the scope, conversation by conversation, in order. */
