@@ -30,6 +30,7 @@ export type * from "./domain/memory-store.ts";
 export type { Message, MessageInput, MessageInputObject, MessageVersion, Metadata, Part, Role } from "./domain/message.ts";
 export type * from "./domain/recall.ts";
 export type * from "./domain/record-store.ts";
+export type * from "./domain/reinforcement.ts";
 export type * from "./domain/runs.ts";
 export { textRevision } from "./domain/search-text.ts";
 export type * from "./domain/session-store.ts";

@@ -34,6 +34,7 @@ export async function takeTurn(settings: AgentSettings, turn: Turn): Promise<Age
   const answer = storedAnswer({ memory, userId, conversationId, messageId, saveEveryMs, out });
   const ending = await listen(settings, { context, tools, question, answer, signal });
   const message = await answer.finish(true);
+  if (settings.reinforce === true) await memory.reinforce(context.memories);
   return { conversationId, text: message?.content ?? "", question, message, context, ...ending };
 }
 

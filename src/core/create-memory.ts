@@ -36,6 +36,7 @@ import { importFrom } from "./import-from.ts";
 import { type MemoryCore, memoryCore } from "./memory-core.ts";
 import { messages } from "./messages.ts";
 import { recall } from "./recall.ts";
+import { reinforce } from "./reinforcement.ts";
 import { runs } from "./runs.ts";
 import { makeScope, narrowed } from "./scope.ts";
 import { exportMessages, importMessages } from "./transfer.ts";
@@ -216,6 +217,7 @@ function handle(core: MemoryCore, scope: StoreScope): ScopedMemory {
       return recall(core, within, query, options);
     },
     context: (options = {}) => context(core, scope, options),
+    reinforce: (memories, options) => core.finished(reinforce(core, scope, memories, options?.signal)),
     conversations: conversations(core, scope),
     messages: messages(core, scope),
     runs: runs(core, scope),

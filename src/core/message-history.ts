@@ -8,6 +8,10 @@ import type { RecordStore, StoredRecord } from "../domain/record-store.ts";
 export const messageVersionType = "message_version";
 /** Type of the records that hold the texts of forgotten messages. */
 export const forgottenMessageType = "forgotten_message";
+/** Type of the records that say how much use messages were. */
+export const messageUseType = "message_use";
+/** What hangs on single messages, and goes with them. */
+export const messageRecordTypes = [messageVersionType, forgottenMessageType, messageUseType] as const;
 
 const mostVersions = 1_000;
 const mostAttempts = 20;
@@ -65,10 +69,10 @@ export async function readVersions(records: RecordStore, of: VersionsOf, signal:
   return (await newestVersions(records, of, mostVersions, signal)).map(toVersion);
 }
 
-/** Deletes what messages were before they were edited, or forgotten. */
+/** Deletes what is kept of messages beside themselves: what they were before an edit, or before they were forgotten, and their use. */
 export async function deleteVersions(records: RecordStore, of: VersionsOf, signal: AbortSignal | undefined): Promise<void> {
   const { tenant, userId, conversationId, messageIds } = of;
-  const types = [messageVersionType, forgottenMessageType];
+  const types = messageRecordTypes;
   await records.erase({ tenant, userId, resourceId: undefined }, { ...conditions(conversationId, messageIds), types }, signal);
 }
 

@@ -19,6 +19,8 @@ export interface AgentOptions<Store extends ScopedMemory = ScopedMemory> {
   readonly resourceId?: string | undefined;
   /** What each turn is given of memory, such as `{ maxTokens: 8000, recall: { limit: 4, minSimilarity: 0.6 } }`. @default as `memory.context` */
   readonly context?: AgentContextOptions | undefined;
+  /** Tell memory after each answer that what was recalled for it was of use: see `weights.use` of a recall. @default false */
+  readonly reinforce?: boolean | undefined;
   /** Further options of the AI SDK's `streamText`, such as `temperature`, `toolChoice` or `providerOptions`. @default none */
   readonly settings?: Readonly<Record<string, unknown>> | undefined;
   /**

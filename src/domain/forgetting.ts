@@ -49,10 +49,12 @@ export interface ForgettingPlanOptions extends ForgettingScope {
   readonly duplicates?: boolean | DuplicateOptions | undefined;
 }
 
-/** All that a rule names must hold. It names `olderThanDays`, `maxImportance` or both. */
+/** All that a rule names must hold. It names at least one of `olderThanDays`, `unusedForDays` and `maxImportance`. */
 export interface ForgettingRule {
   /** Created more than so many days ago. At least 0. */
   readonly olderThanDays?: number | undefined;
+  /** Created more than so many days ago, and of no use since: see `reinforce`. At least 0. */
+  readonly unusedForDays?: number | undefined;
   /** Of this importance or less, 0 to 1. Who was given none has that of simple signals: see the guide. */
   readonly maxImportance?: number | undefined;
   /** Said by one of these. @default anybody */

@@ -13,6 +13,7 @@ import type { Forgetting } from "./forgetting.ts";
 import type { ImportFromOptions, ImportFromReport, ImportFromSource } from "./import-source.ts";
 import type { Message, MessageInput, MessageVersion, Metadata, Role } from "./message.ts";
 import type { RecallOptions, RecallResult } from "./recall.ts";
+import type { UsedMemory } from "./reinforcement.ts";
 import type { Runs } from "./runs.ts";
 import type { LanguageModelLike } from "./titles.ts";
 import type { WorkingMemory } from "./working-memory.ts";
@@ -258,6 +259,11 @@ export interface ScopedMemory {
    * @throws InvalidArgumentError without a user, or for options that cannot be right
    */
   context(options?: ContextOptions): Promise<Context>;
+  /**
+   * Says that memories were of use, such as hits that an answer was made of: a recall with `weights.use` then prefers them.
+   * Those that are not there, or not this scope's, are passed over. Resolves to how many there were.
+   */
+  reinforce(memories: readonly UsedMemory[], options?: CallOptions): Promise<number>;
   readonly conversations: Conversations;
   readonly messages: Messages;
   /** What agents and workflows did: runs with their steps and events. */

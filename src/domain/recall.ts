@@ -59,6 +59,11 @@ export interface RecallWeights {
   readonly recency: number;
   /** The importance given at writing. @default 0 */
   readonly importance: number;
+  /**
+   * That it was of use before, as `reinforce` was told: 1 - 2^-n for n uses, each of which counts half after 30 days. Weighed
+   * over four times `limit` candidates, after all else. @default 0
+   */
+  readonly use: number;
 }
 
 /** One memory that was found. */
@@ -88,6 +93,8 @@ export interface RecallScores {
   readonly neighbour: number;
   readonly recency: number;
   readonly importance: number;
+  /** Undefined unless `weights.use` is above 0. */
+  readonly use?: number | undefined;
 }
 
 /** An array of hits, best first, with what was done to find them when `explain` was asked for. */

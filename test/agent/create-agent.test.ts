@@ -189,6 +189,15 @@ describeEngines("agent", (engine) => {
     expect((await mine.recall("juniper", { legs: ["text"] })).map(({ id }) => id)).toEqual(["gone"]);
   });
 
+  test("what was recalled for an answer is reinforced where that is asked for", async () => {
+    const mine = someone();
+    await mine.addMessages("c", "The juniper is behind the shed");
+    const { model } = await scripted(says("Behind the shed."));
+    await createAgent({ model, memory: mine, reinforce: true }).generate("Where is the juniper?");
+    const [hit] = await mine.recall("juniper behind the shed", { conversationId: "c", weights: { use: 0.1 } });
+    expect(hit?.scores.use).toBeCloseTo(0.5, 2);
+  });
+
   test("searchMessages finds messages with their time", async () => {
     const tenant = memory.scope({ tenant: newId("tenant") });
     const said = { content: "We deploy on Fridays.", createdAt: "2026-03-04T05:06:07Z" };

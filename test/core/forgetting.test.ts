@@ -87,6 +87,15 @@ function forgets(memory: () => Memory) {
     expect(await named({ maxImportance: 1, olderThanDays: 1 })).toEqual([]);
   });
 
+  test("what was of use lately is not unused", async () => {
+    const mine = someone();
+    const old = (id: string) => ({ id, content: `The ${id} door is locked`, createdAt: daysAgo(10) });
+    await mine.addMessages("c", [old("red"), old("blue"), { ...old("green"), createdAt: daysAgo(1) }]);
+    await mine.reinforce([{ userId: "u", conversationId: "c", id: "red" }]);
+    const { items } = await mine.forgetting.plan({ rules: [{ unusedForDays: 5 }] });
+    expect(items.map(({ messageId }) => messageId)).toEqual(["blue"]);
+  });
+
   test("of what was said again the newest stays, each speaker's own", async () => {
     const mine = someone();
     const say = (id: string, content: string, days: number, role = "user") =>

@@ -4,9 +4,9 @@ import { matchesFilter } from "../../domain/filter.ts";
 import type { ForgettingPlan, ForgettingPlanOptions, ForgettingRule, PlannedMessage } from "../../domain/forgetting.ts";
 import type { Message } from "../../domain/message.ts";
 import type { ExportPosition, StoreScope } from "../../domain/session-store.ts";
-import { batchesOf } from "../../internal/batches.ts";
 import type { MemoryCore } from "../memory-core.ts";
 import { toolExchange } from "../messages/tool-ids.ts";
+import { lastUses } from "../reinforcement.ts";
 import { countHolders, duplicates } from "./duplicates.ts";
 import { signalledImportance } from "./signals.ts";
 
@@ -23,9 +23,9 @@ export async function planForgetting(core: MemoryCore, scope: StoreScope, option
   for await (const messages of everyMessage(core, scope, options.signal)) {
     looked += messages.length;
     const remembered = messages.filter(isForgettable);
-    const importances = await importancesOf(core, scope, remembered, rules, options.signal);
+    const knowledge = await learnOf(core, scope, remembered, rules, options.signal);
     for (const message of remembered) {
-      const rule = rules.findIndex((one) => fits(one, message, importances.get(message) ?? 0));
+      const rule = rules.findIndex((one) => fits(one, message, knowledge.get(message) ?? nothing));
       if (rule !== -1) items.push(planned(message, { reason: "rule", rule, duplicateOf: undefined }));
       else if (likeness !== undefined) kept.push(message);
     }
@@ -47,34 +47,50 @@ async function* everyMessage(core: MemoryCore, scope: StoreScope, signal: AbortS
   }
 }
 
-/** Only where a rule asks for it: what a message was given, else what it seems to be. */
-async function importancesOf(
+/** What the message itself does not say. */
+interface Knowledge {
+  readonly importance: number;
+  /** Undefined: never. */
+  readonly lastUse: number | undefined;
+}
+
+const nothing: Knowledge = { importance: 0, lastUse: undefined };
+
+/** Only where a rule asks for it: how important messages are, or seem to be, and when they were of use. */
+async function learnOf(
   core: MemoryCore,
   scope: StoreScope,
   messages: readonly Message[],
   rules: readonly CheckedRule[],
   signal: AbortSignal | undefined,
-): Promise<Map<Message, number>> {
-  const asked = messages.filter((message) => rules.some((rule) => rule.maxImportance !== undefined && fits(rule, message, 0)));
-  const found = new Map<Message, number>();
-  for (const batch of batchesOf(asked, { count: messagesAtOnce })) {
-    const references = batch.map(({ userId, conversationId, id }) => ({ userId, conversationId, messageId: id }));
-    const stored = await core.store.getMessages(scope, references, signal);
-    const given = new Map(stored.map(({ message, importance }) => [keyOf(message), importance]));
-    for (const message of batch) found.set(message, given.get(keyOf(message)) ?? signalledImportance(message.content));
-  }
-  return found;
+): Promise<Map<Message, Knowledge>> {
+  const asking = rules.filter(({ maxImportance, unusedForDays }) => maxImportance !== undefined || unusedForDays !== undefined);
+  const asked = messages.filter((message) => asking.some((rule) => fits(rule, message, nothing)));
+  if (asked.length === 0) return new Map();
+  const references = asked.map(({ userId, conversationId, id }) => ({ userId, conversationId, messageId: id }));
+  const [stored, uses] = await Promise.all([
+    core.store.getMessages(scope, references, signal),
+    asking.some(({ unusedForDays }) => unusedForDays !== undefined) ? lastUses(core, scope.tenant, references, signal) : [],
+  ]);
+  const given = new Map(stored.map(({ message, importance }) => [keyOf(message), importance]));
+  const learn = (message: Message, place: number): Knowledge => ({
+    importance: given.get(keyOf(message)) ?? signalledImportance(message.content),
+    lastUse: uses[place],
+  });
+  return new Map(asked.map((message, place) => [message, learn(message, place)]));
 }
 
 const keyOf = ({ userId, conversationId, id }: Message) => JSON.stringify([userId, conversationId, id]);
 
 interface CheckedRule extends ForgettingRule {
-  readonly before: number;
+  readonly createdBefore: number;
+  readonly usedBefore: number;
 }
 
-function fits(rule: CheckedRule, { role, conversationId, metadata, createdAt }: Message, importance: number): boolean {
+function fits(rule: CheckedRule, { role, conversationId, metadata, createdAt }: Message, { importance, lastUse }: Knowledge): boolean {
   return (
-    createdAt.getTime() < rule.before &&
+    createdAt.getTime() < rule.createdBefore &&
+    (lastUse ?? createdAt.getTime()) < rule.usedBefore &&
     (rule.maxImportance === undefined || importance <= rule.maxImportance) &&
     (rule.roles === undefined || rule.roles.includes(role)) &&
     (rule.conversationId === undefined || rule.conversationId === conversationId) &&
@@ -115,14 +131,20 @@ function checkRules({ rules = [], duplicates = false }: ForgettingPlanOptions) {
 }
 
 function checkRule(rule: ForgettingRule, place: number): CheckedRule {
-  const { olderThanDays, maxImportance, roles } = rule;
+  const { olderThanDays, unusedForDays, maxImportance, roles } = rule;
   const field = (name: string) => `rules[${place}].${name}`;
-  if (olderThanDays === undefined && maxImportance === undefined)
-    throw new InvalidArgumentError(`rules[${place}]`, "must name olderThanDays or maxImportance: it would forget everything");
-  if (olderThanDays !== undefined && !(olderThanDays >= 0 && Number.isFinite(olderThanDays)))
-    throw new InvalidArgumentError(field("olderThanDays"), "must be a number of at least 0");
+  const before = (name: string, days: number | undefined) => {
+    if (days === undefined) return Number.POSITIVE_INFINITY;
+    if (!(days >= 0 && Number.isFinite(days))) throw new InvalidArgumentError(field(name), "must be a number of at least 0");
+    return Date.now() - days * dayMs;
+  };
+  if (olderThanDays === undefined && unusedForDays === undefined && maxImportance === undefined)
+    throw new InvalidArgumentError(
+      `rules[${place}]`,
+      "must name olderThanDays, unusedForDays or maxImportance: it would forget everything",
+    );
   if (maxImportance !== undefined && !(maxImportance >= 0 && maxImportance <= 1))
     throw new InvalidArgumentError(field("maxImportance"), "must be a number from 0 to 1");
   if (roles !== undefined && !Array.isArray(roles)) throw new InvalidArgumentError(field("roles"), "must be an array of roles");
-  return { ...rule, before: olderThanDays === undefined ? Number.POSITIVE_INFINITY : Date.now() - olderThanDays * dayMs };
+  return { ...rule, createdBefore: before("olderThanDays", olderThanDays), usedBefore: before("unusedForDays", unusedForDays) };
 }
