@@ -24,6 +24,7 @@ export { type FilterValue, type MetadataFilter, matchesFilter } from "./domain/f
 export type * from "./domain/forgetting.ts";
 export type * from "./domain/guarantees.ts";
 export type * from "./domain/import-source.ts";
+export type * from "./domain/importance.ts";
 export type { Logger } from "./domain/logger.ts";
 export type * from "./domain/memory.ts";
 export type * from "./domain/memory-store.ts";

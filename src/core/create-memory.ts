@@ -35,6 +35,7 @@ import { memoryHealth } from "./health.ts";
 import { importFrom } from "./import-from.ts";
 import { type MemoryCore, memoryCore } from "./memory-core.ts";
 import { messages } from "./messages.ts";
+import { rateImportance } from "./rate-importance.ts";
 import { recall } from "./recall.ts";
 import { reinforce } from "./reinforcement.ts";
 import { runs } from "./runs.ts";
@@ -217,6 +218,7 @@ function handle(core: MemoryCore, scope: StoreScope): ScopedMemory {
       return recall(core, within, query, options);
     },
     context: (options = {}) => context(core, scope, options),
+    rateImportance: (options = {}) => core.finished(rateImportance(core, scope, options)),
     reinforce: (memories, options) => core.finished(reinforce(core, scope, memories, options?.signal)),
     conversations: conversations(core, scope),
     messages: messages(core, scope),

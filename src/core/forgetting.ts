@@ -8,19 +8,16 @@ import type {
   PlannedMessage,
   PurgeOptions,
 } from "../domain/forgetting.ts";
-import type { Message } from "../domain/message.ts";
 import type { RecordStore, StoredRecord } from "../domain/record-store.ts";
-import type { StoredMessage, StoreScope } from "../domain/session-store.ts";
-import { batchesOf } from "../internal/batches.ts";
+import type { MessageReference, StoredMessage, StoreScope } from "../domain/session-store.ts";
 import { listRecords } from "./facts/fact-changes.ts";
 import { planForgetting } from "./forgetting/plan.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { forgottenMessageType, messageDigest } from "./message-history.ts";
-import { normalizeMessages } from "./messages/normalize-message.ts";
 import { messages as messagesOf } from "./messages.ts";
+import { byConversation, changeMessages, type MessageChange, type RewrittenMessage, rewriteMessages } from "./rewrite-messages.ts";
 import { narrowed } from "./scope.ts";
 
-const messagesAtOnce = 100;
 const dayMs = 86_400_000;
 
 /** `forgetting` of a handle. */
@@ -54,31 +51,9 @@ export function forgetting(core: MemoryCore, scope: StoreScope): Forgetting {
     return { forgotten, passedOver: items.length - forgotten };
   }
 
-  /** Who changes one of these messages in this process waits. All are of one conversation. */
-  function changing<Value>(
-    some: readonly Pick<PlannedMessage, "userId" | "conversationId" | "messageId">[],
-    signal: AbortSignal | undefined,
-    change: (stored: readonly StoredMessage[]) => Promise<Value>,
-  ): Promise<Value> {
-    const keys = some.map(({ conversationId, messageId }) => JSON.stringify(["message", scope.tenant, conversationId, messageId]));
-    return core.writers.run(keys, async () => change(await core.store.getMessages(scope, some, signal)));
-  }
-
-  /** Writes messages over themselves with another text: place, parts, metadata and importance stay. */
-  async function rewrite(changes: readonly Rewritten[]): Promise<void> {
-    const [first] = changes;
-    if (first === undefined) return;
-    const { userId, conversationId } = first.message;
-    const inputs = changes.map(({ message: { id, role, name, parts, metadata, createdAt }, content, importance }) => {
-      return { id, role, name, parts, metadata, createdAt, content, importance: importance ?? undefined };
-    });
-    await core.queue.add({
-      ...{ tenant: scope.tenant, userId, conversationId, requiredResourceId: undefined, createConversation: false },
-      create: { resourceId: "default", title: "", metadataJson: "{}", language: undefined },
-      messages: normalizeMessages(inputs, new Date()),
-    });
-    core.worker.wake();
-  }
+  const changing = <Value>(some: readonly MessageReference[], signal: AbortSignal | undefined, change: MessageChange<Value>) =>
+    changeMessages(core, scope, some, change, signal);
+  const rewrite = (changes: readonly RewrittenMessage[]) => rewriteMessages(core, scope.tenant, changes);
 
   async function found(
     options: PurgeOptions,
@@ -145,27 +120,6 @@ export function forgetting(core: MemoryCore, scope: StoreScope): Forgetting {
     purge: (options = {}) => core.finished(purge(options)),
     list: async (options = {}) => (await found(options))?.rows.map(toKept).map(({ importance, ...forgotten }) => forgotten) ?? [],
   };
-}
-
-interface Rewritten {
-  readonly message: Message;
-  readonly content: string;
-  /** A store may drop it with the text. */
-  readonly importance: number | null;
-}
-
-/** Batches of one conversation each, in order. */
-function* byConversation<Item extends { readonly userId: string; readonly conversationId: string }>(
-  items: readonly Item[],
-): Generator<Item[]> {
-  const groups = new Map<string, Item[]>();
-  for (const item of items) {
-    const key = JSON.stringify([item.userId, item.conversationId]);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [item]);
-    else group.push(item);
-  }
-  for (const group of groups.values()) yield* batchesOf(group, { count: messagesAtOnce });
 }
 
 function forgottenRecord(

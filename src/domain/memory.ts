@@ -11,6 +11,7 @@ import type {
 import type { Facts } from "./facts.ts";
 import type { Forgetting } from "./forgetting.ts";
 import type { ImportFromOptions, ImportFromReport, ImportFromSource } from "./import-source.ts";
+import type { RateImportanceOptions, RateImportanceReport } from "./importance.ts";
 import type { Message, MessageInput, MessageVersion, Metadata, Role } from "./message.ts";
 import type { RecallOptions, RecallResult } from "./recall.ts";
 import type { UsedMemory } from "./reinforcement.ts";
@@ -264,6 +265,13 @@ export interface ScopedMemory {
    * Those that are not there, or not this scope's, are passed over. Resolves to how many there were.
    */
   reinforce(memories: readonly UsedMemory[], options?: CallOptions): Promise<number>;
+  /**
+   * Gives messages an importance that were written without one: by a model, or by simple signals. What was rated keeps it, so
+   * a job can call it again and again. A recall weighs it where `weights.importance` is above 0.
+   *
+   * @throws InvalidArgumentError without a user or `allUsers`
+   */
+  rateImportance(options?: RateImportanceOptions): Promise<RateImportanceReport>;
   readonly conversations: Conversations;
   readonly messages: Messages;
   /** What agents and workflows did: runs with their steps and events. */

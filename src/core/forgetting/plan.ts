@@ -3,14 +3,14 @@ import { InvalidArgumentError } from "../../domain/errors.ts";
 import { matchesFilter } from "../../domain/filter.ts";
 import type { ForgettingPlan, ForgettingPlanOptions, ForgettingRule, PlannedMessage } from "../../domain/forgetting.ts";
 import type { Message } from "../../domain/message.ts";
-import type { ExportPosition, StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/session-store.ts";
 import type { MemoryCore } from "../memory-core.ts";
 import { toolExchange } from "../messages/tool-ids.ts";
+import { signalledImportance } from "../ranking/importance.ts";
 import { lastUses } from "../reinforcement.ts";
+import { everyMessage } from "../rewrite-messages.ts";
 import { countHolders, duplicates } from "./duplicates.ts";
-import { signalledImportance } from "./signals.ts";
 
-const messagesAtOnce = 1_000;
 const dayMs = 86_400_000;
 
 /** Says what the rules would have forgotten. */
@@ -36,16 +36,6 @@ export async function planForgetting(core: MemoryCore, scope: StoreScope, option
 
 /** What is neither forgotten already nor one half of a tool exchange, which is never taken apart. */
 const isForgettable = ({ role, content, parts }: Message) => content.trim() !== "" && toolExchange(role, parts).ids === null;
-
-async function* everyMessage(core: MemoryCore, scope: StoreScope, signal: AbortSignal | undefined): AsyncGenerator<Message[]> {
-  for (let after: ExportPosition | undefined; ; ) {
-    const rows = await core.store.exportMessages(scope, after, messagesAtOnce, signal);
-    yield rows.map(({ message }) => message);
-    const last = rows.at(-1)?.message;
-    if (last === undefined || rows.length < messagesAtOnce) return;
-    after = { userId: last.userId, conversationId: last.conversationId, seq: last.seq };
-  }
-}
 
 /** What the message itself does not say. */
 interface Knowledge {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { signalledImportance } from "../../../src/core/forgetting/signals.ts";
+import { signalledImportance } from "../../../src/core/ranking/importance.ts";
 
 test("what a person says of themselves matters more than small talk, and small talk more than nothing", () => {
   const texts = [
