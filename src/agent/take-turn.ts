@@ -34,7 +34,8 @@ export async function takeTurn(settings: AgentSettings, turn: Turn): Promise<Age
   const answer = storedAnswer({ memory, userId, conversationId, messageId, saveEveryMs, out });
   const ending = await listen(settings, { context, tools, question, answer, signal });
   const message = await answer.finish(true);
-  if (settings.reinforce === true) await memory.reinforce(context.memories);
+  // An answer that is there does not fail for it.
+  if (settings.reinforce === true) await memory.reinforce(context.memories).catch(() => {});
   return { conversationId, text: message?.content ?? "", question, message, context, ...ending };
 }
 
@@ -72,12 +73,12 @@ interface Listening {
 /** Hands on what the model says until it ends; when it does not end well, what came is stored as interrupted. */
 async function listen(settings: AgentSettings, { context, tools, question, answer, signal }: Listening) {
   const { model, instructions, maxSteps } = settings;
-  const system = `${instructions}\n\n${context.instructions}`.trim();
   const signals = AbortSignal.any(signal === undefined ? [answer.signal] : [signal, answer.signal]);
-  const call = { model, system, messages: asked(context, question), tools, maxSteps, settings: settings.settings, signal: signals };
   let finishReason: string | undefined;
   let usage: unknown;
   try {
+    const system = `${instructions}\n\n${context.instructions}`.trim();
+    const call = { model, system, messages: asked(context, question), tools, maxSteps, settings: settings.settings, signal: signals };
     for await (const part of askModel(call)) {
       if (part.type === "finish") {
         finishReason = part.finishReason as string | undefined;

@@ -7,6 +7,8 @@ import type {
   ForgottenOptions,
   PlannedMessage,
   PurgeOptions,
+  RetentionOptions,
+  RetentionReport,
 } from "../domain/forgetting.ts";
 import type { RecordStore, StoredRecord } from "../domain/record-store.ts";
 import type { MessageReference, StoredMessage, StoreScope } from "../domain/session-store.ts";
@@ -113,11 +115,22 @@ export function forgetting(core: MemoryCore, scope: StoreScope): Forgetting {
     return records.write(ops);
   }
 
+  async function run({ purgeAfterDays, ...options }: RetentionOptions): Promise<RetentionReport> {
+    const { userId, allUsers, signal } = options;
+    const whose = within(options);
+    if (purgeAfterDays !== undefined && !(purgeAfterDays >= 0))
+      throw new InvalidArgumentError("purgeAfterDays", "must be a number of at least 0");
+    const report = await apply(await planForgetting(core, whose, options), signal);
+    const purged = purgeAfterDays === undefined ? 0 : await purge({ userId, allUsers, forgottenForDays: purgeAfterDays, signal });
+    return { ...report, purged };
+  }
+
   return {
     plan: async (options) => planForgetting(core, within(options), options),
     apply: (plan, options) => core.finished(apply(plan, options?.signal)),
     restore: (options = {}) => core.finished(restore(options)),
     purge: (options = {}) => core.finished(purge(options)),
+    run: (options) => core.finished(run(options)),
     list: async (options = {}) => (await found(options))?.rows.map(toKept).map(({ importance, ...forgotten }) => forgotten) ?? [],
   };
 }

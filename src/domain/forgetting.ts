@@ -28,6 +28,12 @@ export interface Forgetting {
   restore(options?: ForgottenOptions): Promise<number>;
   /** Deletes forgotten messages for good, with all that was derived from them alone; how many. */
   purge(options?: PurgeOptions): Promise<number>;
+  /**
+   * Plans, applies, and purges what has been forgotten for long: one turn of a retention job.
+   *
+   * @throws InvalidArgumentError as {@link plan} does
+   */
+  run(options: RetentionOptions): Promise<RetentionReport>;
   /** What is forgotten and can be restored, oldest first. */
   list(options?: ForgottenOptions): Promise<readonly ForgottenMessage[]>;
 }
@@ -96,6 +102,15 @@ export interface ForgettingReport {
   readonly forgotten: number;
   /** Changed, deleted or forgotten since the plan was made. */
   readonly passedOver: number;
+}
+
+export interface RetentionOptions extends ForgettingPlanOptions {
+  /** Delete for good what was forgotten so many days ago, by whatever plan. At least 0. @default never */
+  readonly purgeAfterDays?: number | undefined;
+}
+
+export interface RetentionReport extends ForgettingReport {
+  readonly purged: number;
 }
 
 export interface ForgottenOptions extends ForgettingScope {

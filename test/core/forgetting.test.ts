@@ -87,6 +87,18 @@ function forgets(memory: () => Memory) {
     expect(await named({ maxImportance: 1, olderThanDays: 1 })).toEqual([]);
   });
 
+  test("a retention job forgets, and purges what has been forgotten for long", async () => {
+    const mine = someone();
+    await mine.addMessages("c", [{ content: "The old door is locked", createdAt: daysAgo(10) }, "The new door is open"]);
+    const job = { rules: [{ olderThanDays: 5 }] };
+    expect(await mine.forgetting.run({ ...job, purgeAfterDays: 30 })).toEqual({ forgotten: 1, passedOver: 0, purged: 0 });
+    expect(await mine.forgetting.list()).toHaveLength(1);
+    expect(await mine.forgetting.run(job)).toEqual({ forgotten: 0, passedOver: 0, purged: 0 });
+    expect(await mine.forgetting.run({ ...job, purgeAfterDays: 0 })).toEqual({ forgotten: 0, passedOver: 0, purged: 1 });
+    expect(await contents(mine, "c")).toEqual(["The new door is open"]);
+    await expect(mine.forgetting.run({ ...job, purgeAfterDays: -1 })).rejects.toThrow(InvalidArgumentError);
+  });
+
   test("what was of use lately is not unused", async () => {
     const mine = someone();
     const old = (id: string) => ({ id, content: `The ${id} door is locked`, createdAt: daysAgo(10) });
