@@ -1,3 +1,4 @@
+export { createAgent } from "./agent/create-agent.ts";
 export { type LoadConfigOptions, loadConfig } from "./config/load-config.ts";
 export { createMemory, type MemoryOptions, type RunsOptions } from "./core/create-memory.ts";
 export * from "./core/kinds/entities.ts";
@@ -23,6 +24,7 @@ export {
   toolbox,
 } from "./core/kinds/toolbox.ts";
 export * from "./core/kinds/workflows.ts";
+export type * from "./domain/agent.ts";
 export type * from "./domain/archive-store.ts";
 export type * from "./domain/context.ts";
 export type * from "./domain/conversation.ts";
@@ -42,8 +44,10 @@ export {
 export type * from "./domain/facts.ts";
 export { singleValuedPredicates } from "./domain/facts.ts";
 export { type FilterValue, type MetadataFilter, matchesFilter } from "./domain/filter.ts";
+export type * from "./domain/forgetting.ts";
 export type * from "./domain/guarantees.ts";
 export type * from "./domain/import-source.ts";
+export type * from "./domain/importance.ts";
 export type { Logger } from "./domain/logger.ts";
 export type * from "./domain/memory.ts";
 export type * from "./domain/memory-store.ts";
@@ -51,6 +55,7 @@ export type { Message, MessageInput, MessageInputObject, MessageVersion, Metadat
 export type * from "./domain/recall.ts";
 export type * from "./domain/record-store.ts";
 export type * from "./domain/records.ts";
+export type * from "./domain/reinforcement.ts";
 export type * from "./domain/runs.ts";
 export { textRevision } from "./domain/search-text.ts";
 export type * from "./domain/session-store.ts";

@@ -138,6 +138,9 @@ function assemble(taken: TakenMessages, all: readonly Entry[], unusable: readonl
     return {
       instructions,
       messages: [...memory, ...recent],
+      memories: material.hits.filter(({ id, conversationId }) =>
+        entries.some((one) => one.kind === "recall" && one.id === id && one.conversationId === conversationId),
+      ),
       sources: [...sources, ...windowSources],
       omitted: onlyAbsent([...omitted, ...unusable, ...left(taken), ...older], [...sources, ...windowSources]),
       tokens,

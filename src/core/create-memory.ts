@@ -32,12 +32,15 @@ import { conversations } from "./conversations.ts";
 import { type CoreRecords, coreRecords } from "./core-records.ts";
 import { factSettings } from "./facts/settings.ts";
 import { facts } from "./facts.ts";
+import { forgetting } from "./forgetting.ts";
 import { memoryHealth } from "./health.ts";
 import { importFrom } from "./import-from.ts";
 import { type MemoryCore, memoryCore } from "./memory-core.ts";
 import { messages } from "./messages.ts";
+import { rateImportance } from "./rate-importance.ts";
 import { recall } from "./recall.ts";
 import { records } from "./records.ts";
+import { reinforce } from "./reinforcement.ts";
 import { runs } from "./runs.ts";
 import { makeScope, narrowed } from "./scope.ts";
 import { summarySettings } from "./summaries/settings.ts";
@@ -231,12 +234,15 @@ function handle(core: MemoryCore, scope: StoreScope): ScopedMemory {
       return recall(core, within, query, options);
     },
     context: (options = {}) => context(core, scope, options),
+    rateImportance: (options = {}) => core.finished(rateImportance(core, scope, options)),
+    reinforce: (memories, options) => core.finished(reinforce(core, scope, memories, options?.signal)),
     conversations: conversations(core, scope),
     messages: messages(core, scope),
     records: records(core, scope),
     runs: runs(core, scope),
     facts: facts(core, scope),
     summaries: summaries(core, scope),
+    forgetting: forgetting(core, scope),
     working: workingMemory(core, scope),
     export: (options = {}) => exportMessages(core, narrowed(scope, options), options.signal),
     import: (lines, options = {}) => importMessages(core, scope, lines, options),

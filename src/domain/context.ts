@@ -1,5 +1,5 @@
 import type { CallOptions } from "./memory.ts";
-import type { RecallOptions } from "./recall.ts";
+import type { RecallHit, RecallOptions } from "./recall.ts";
 
 export interface ContextOptions extends CallOptions {
   /** Administrator's handle only: whose memory. */
@@ -30,7 +30,18 @@ export interface ContextOptions extends CallOptions {
 
 export type ContextRecallOptions = Pick<
   RecallOptions,
-  "roles" | "since" | "until" | "filter" | "limit" | "minSimilarity" | "legs" | "weights" | "recencyHalfLifeDays" | "embedding" | "language"
+  | "roles"
+  | "since"
+  | "until"
+  | "filter"
+  | "limit"
+  | "minSimilarity"
+  | "legs"
+  | "weights"
+  | "recencyHalfLifeDays"
+  | "diversity"
+  | "embedding"
+  | "language"
 >;
 
 /**
@@ -62,6 +73,8 @@ export interface Context {
    * call is followed by its result; system messages are not among them.
    */
   readonly messages: ContextMessage[];
+  /** The recalled messages that are in the fence, best first. */
+  readonly memories: readonly RecallHit[];
   /** What is in `messages`. */
   readonly sources: readonly ContextSource[];
   /** What is not, and why. */

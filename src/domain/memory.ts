@@ -9,10 +9,13 @@ import type {
   Page,
 } from "./conversation.ts";
 import type { Facts } from "./facts.ts";
+import type { Forgetting } from "./forgetting.ts";
 import type { ImportFromOptions, ImportFromReport, ImportFromSource } from "./import-source.ts";
+import type { RateImportanceOptions, RateImportanceReport } from "./importance.ts";
 import type { Message, MessageInput, MessageVersion, Metadata, Role } from "./message.ts";
 import type { RecallOptions, RecallResult } from "./recall.ts";
 import type { Records } from "./records.ts";
+import type { UsedMemory } from "./reinforcement.ts";
 import type { Runs } from "./runs.ts";
 import type { Summaries } from "./summaries.ts";
 import type { LanguageModelLike } from "./titles.ts";
@@ -259,6 +262,18 @@ export interface ScopedMemory {
    * @throws InvalidArgumentError without a user, or for options that cannot be right
    */
   context(options?: ContextOptions): Promise<Context>;
+  /**
+   * Says that memories were of use, such as hits that an answer was made of: a recall with `weights.use` then prefers them.
+   * Those that are not there, or not this scope's, are passed over. Resolves to how many there were.
+   */
+  reinforce(memories: readonly UsedMemory[], options?: CallOptions): Promise<number>;
+  /**
+   * Gives messages an importance that were written without one: by a model, or by simple signals. What was rated keeps it, so
+   * a job can call it again and again. A recall weighs it where `weights.importance` is above 0.
+   *
+   * @throws InvalidArgumentError without a user or `allUsers`
+   */
+  rateImportance(options?: RateImportanceOptions): Promise<RateImportanceReport>;
   readonly conversations: Conversations;
   readonly messages: Messages;
   /** Typed memories: personas, tools, knowledge, anything with a type of yours. */
@@ -269,6 +284,8 @@ export interface ScopedMemory {
   readonly facts: Facts;
   /** What stands for the older part of a conversation. */
   readonly summaries: Summaries;
+  /** Plans of what to recall no more: a dry run first, reversible until purged. */
+  readonly forgetting: Forgetting;
   /** Notes an agent keeps in view, of a user or of a conversation. */
   readonly working: WorkingMemory;
   /** Every message of the scope, conversation by conversation, in order. */
