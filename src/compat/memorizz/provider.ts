@@ -86,7 +86,7 @@ export class MemorizzProvider {
     });
   }
 
-  /** Stores all of them or none. Answers their ids in order. */
+  /** Stores all rows of a user or none, in one write. Answers their ids in order. */
   async storeMany(rows: readonly MemorizzData[], memoryType: MemoryTypeLike): Promise<string[]> {
     return this.#logged("storeMany", memoryType, (type) => this.#put(rows, type));
   }
