@@ -6,6 +6,8 @@ export interface Question {
   readonly category: number;
   /** Ids of the turns that hold the answer; at least one. */
   readonly evidence: readonly string[];
+  /** Undefined: there is none. */
+  readonly answer: string | undefined;
 }
 
 /**
@@ -16,7 +18,7 @@ export async function readQuestions(file: string): Promise<{ questions: Question
   const samples = JSON.parse(await readFile(file, "utf8")) as {
     sample_id?: string;
     conversation: Record<string, unknown>;
-    qa: { question: string; category: number; evidence?: string[] }[];
+    qa: { question: string; category: number; evidence?: string[]; answer?: unknown }[];
   }[];
   let repaired = 0;
   let dropped = 0;
@@ -26,7 +28,7 @@ export async function readQuestions(file: string): Promise<{ questions: Question
         .filter(Array.isArray)
         .flatMap((turns: { dia_id: string }[]) => turns.map((turn) => turn.dia_id)),
     );
-    return sample.qa.map(({ question, category, evidence = [] }) => {
+    return sample.qa.map(({ question, category, evidence = [], answer }) => {
       const ids = evidence.flatMap((raw) => {
         if (turns.has(raw)) return [raw];
         const found = [...raw.matchAll(/D:?(\d+):(\d+)/g)]
@@ -36,8 +38,16 @@ export async function readQuestions(file: string): Promise<{ questions: Question
         if (found.length === 0) dropped++;
         return found;
       });
-      return { userId: sample.sample_id ?? `conv-${index + 1}`, text: question, category, evidence: [...new Set(ids)] };
+      return {
+        userId: sample.sample_id ?? `conv-${index + 1}`,
+        text: question,
+        category,
+        evidence: [...new Set(ids)],
+        answer: answerOf(answer),
+      };
     });
   });
   return { questions: questions.filter((question) => question.evidence.length > 0), repaired, dropped };
 }
+
+const answerOf = (answer: unknown) => (typeof answer === "string" || typeof answer === "number" ? String(answer) : undefined);

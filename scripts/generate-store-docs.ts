@@ -70,6 +70,7 @@ const kinds: readonly Kind[] = [
       deleted: "a delete leaves nothing",
       lossless: "data comes out to the letter",
       text: "full-text search",
+      vectors: "the nearest vector under every condition",
     },
   },
 ];

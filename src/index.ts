@@ -1,5 +1,30 @@
+export { createAgent } from "./agent/create-agent.ts";
 export { type LoadConfigOptions, loadConfig } from "./config/load-config.ts";
 export { createMemory, type MemoryOptions, type RunsOptions } from "./core/create-memory.ts";
+export * from "./core/kinds/entities.ts";
+export {
+  type FindPersonasOptions,
+  type Persona,
+  type PersonaInput,
+  type Personas,
+  type PersonaVersion,
+  personaPrompt,
+  personas,
+} from "./core/kinds/personas.ts";
+export * from "./core/kinds/semantic-cache.ts";
+export * from "./core/kinds/shared-memory.ts";
+export {
+  type FindToolsOptions,
+  type FoundTool,
+  type JsonSchema,
+  type StandardSchemaLike,
+  type StoredTool,
+  type Toolbox,
+  type ToolInput,
+  toolbox,
+} from "./core/kinds/toolbox.ts";
+export * from "./core/kinds/workflows.ts";
+export type * from "./domain/agent.ts";
 export type * from "./domain/archive-store.ts";
 export type * from "./domain/context.ts";
 export type * from "./domain/conversation.ts";
@@ -19,17 +44,22 @@ export {
 export type * from "./domain/facts.ts";
 export { singleValuedPredicates } from "./domain/facts.ts";
 export { type FilterValue, type MetadataFilter, matchesFilter } from "./domain/filter.ts";
+export type * from "./domain/forgetting.ts";
 export type * from "./domain/guarantees.ts";
 export type * from "./domain/import-source.ts";
+export type * from "./domain/importance.ts";
 export type { Logger } from "./domain/logger.ts";
 export type * from "./domain/memory.ts";
 export type * from "./domain/memory-store.ts";
 export type { Message, MessageInput, MessageInputObject, MessageVersion, Metadata, Part, Role } from "./domain/message.ts";
 export type * from "./domain/recall.ts";
 export type * from "./domain/record-store.ts";
+export type * from "./domain/records.ts";
+export type * from "./domain/reinforcement.ts";
 export type * from "./domain/runs.ts";
 export { textRevision } from "./domain/search-text.ts";
 export type * from "./domain/session-store.ts";
+export type * from "./domain/summaries.ts";
 export type * from "./domain/titles.ts";
 export type * from "./domain/vector-store.ts";
 export type * from "./domain/working-memory.ts";

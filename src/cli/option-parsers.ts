@@ -16,3 +16,10 @@ export function filled(text: string): string {
   if (text.trim() === "") throw new InvalidArgumentError("It must not be empty.");
   return text;
 }
+
+/** A cosine similarity, for an option. */
+export function similarity(text: string): number {
+  const number = Number(text);
+  if (text.trim() === "" || !(number >= -1 && number <= 1)) throw new InvalidArgumentError("It must be a number from -1 to 1.");
+  return number;
+}

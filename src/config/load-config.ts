@@ -23,6 +23,8 @@ const fields: Readonly<Record<Exclude<keyof MemoryOptions, "beforeOpen">, true>>
   tenant: true,
   runs: true,
   facts: true,
+  summaries: true,
+  working: true,
   worker: true,
   titles: true,
   logger: true,

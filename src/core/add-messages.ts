@@ -85,10 +85,16 @@ export async function appendMessages(
   if (messages.length === 0) return [];
   await checkVectors(core, messages);
   const create = withTitle(core, target.create, messages) ?? { resourceId: "default", title: "", metadataJson: "{}", language: undefined };
-  const stored = await abortable(core.queue.add({ ...target, create, messages }), signal);
+  const stored = await abortable(core.queue.add({ ...target, create, messages, areNew: areNew(input) }), signal);
   core.worker.wake();
   if (stored !== undefined) core.reading.noteStored(target, stored);
   return stored;
+}
+
+/** Whether all ids are ours. */
+function areNew(input: MessageInput | readonly MessageInput[]): boolean {
+  const all = Array.isArray(input) ? (input as readonly MessageInput[]) : [input as MessageInput];
+  return all.every((one) => typeof one === "string" || one.id === undefined);
 }
 
 /** A conversation that is created without a title may have it from its first message. */

@@ -12,18 +12,19 @@ import { recalledMark } from "../domain/recalled.ts";
 import type { StoreScope } from "../domain/session-store.ts";
 import { type Entry, type Filled, fill, omit, render } from "./context/entries.ts";
 import { fenceEnd, fenceStart, instructions } from "./context/fence.ts";
-import { type Asked, gather, type Material, type UserScope } from "./context/gather.ts";
+import { type Asked, gather, type Material, newestQuestion, type UserScope } from "./context/gather.ts";
 import { modelMessages } from "./context/model-messages.ts";
 import { makeSaid } from "./context/near-equal.ts";
 import { messageTokens, recentWindow, type TakenMessages, tokensOf } from "./context/recent-window.ts";
 import { factEntry, noteEntry, recalledEntries } from "./context/remembered.ts";
+import { summaryEntries } from "./context/summary-entries.ts";
 import { type Count, counter } from "./context/tokens.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { validateId } from "./messages/normalize-message.ts";
 import { narrowed } from "./scope.ts";
 import { parseCount } from "./validate.ts";
 
-const standardShares: ContextShares = { recent: 0.4, working: 0.15, facts: 0.15, recall: 0.3 };
+const standardShares: ContextShares = { recent: 0.4, working: 0.15, facts: 0.1, summaries: 0.1, recall: 0.25 };
 const kinds = Object.keys(standardShares) as ContextKind[];
 const tokensPerMessage = 20;
 const mostAskedFor = 200;
@@ -60,16 +61,20 @@ function pack(material: Material, asked: Asked, maxTokens: number, shares: Conte
     return filled;
   };
   const notes = material.notes.map(({ of, entry }) => noteEntry(of, entry, conversationId));
+  const before = material.summaries.filter(({ fromSeq }) => fromSeq < startOf(first));
   const hits = material.hits.filter((hit) => hit.conversationId !== conversationId || !inFirst.has(hit.id));
-  const parts = [
-    part("working", notes),
-    part("facts", material.facts.map(factEntry)),
-    part("recall", recalledEntries(hits, conversationId), mostOfOne),
-  ];
+  const parts = [part("working", notes), part("facts", material.facts.map(factEntry))];
+  const question = asked.query ?? newestQuestion(material.recent)?.text;
+  // What notes and facts have left over serves a question better as recalled messages.
+  const spare = asked.wanted.has("recall") ? Math.min(left, 0) : left;
+  const summarized = summaryEntries(before, { tokens: Math.max(0, shareOf("summaries") + spare), question }, count);
+  parts.push(part("summaries", summarized.entries), part("recall", recalledEntries(hits, conversationId), mostOfOne));
 
   const recent = left > 0 ? window.take(first.tokens + left, room) : first;
   const inWindow = new Set(recent.messages.map(({ id }) => id));
-  const isTwice = (one: Entry) => one.kind === "recall" && one.conversationId === conversationId && inWindow.has(one.id);
+  const isTwice = (one: Entry) =>
+    one.conversationId === conversationId &&
+    ((one.kind === "recall" && inWindow.has(one.id)) || (one.kind === "summaries" && Number(one.order[0]) >= startOf(recent)));
   const late = [...material.late].map(
     (kind): ContextOmission => ({
       ...{ kind, id: undefined, conversationId: undefined, reason: "deadline", tokens: undefined },
@@ -79,9 +84,19 @@ function pack(material: Material, asked: Asked, maxTokens: number, shares: Conte
     recent,
     parts.flatMap(({ entries }) => entries).filter((one) => !isTwice(one)),
     window.unusable,
-    { omitted: [...late, ...parts.flatMap(({ omitted }) => omitted)], maxTokens, count, material, conversationId, left: window.left },
+    {
+      omitted: [...late, ...summarized.omitted, ...parts.flatMap(({ omitted }) => omitted)],
+      maxTokens,
+      count,
+      material,
+      conversationId,
+      left: window.left,
+    },
   );
 }
+
+/** The first place of what was taken. */
+const startOf = ({ messages: [first] }: TakenMessages) => first?.seq ?? Number.POSITIVE_INFINITY;
 
 interface Assembly {
   readonly omitted: ContextOmission[];
@@ -123,6 +138,9 @@ function assemble(taken: TakenMessages, all: readonly Entry[], unusable: readonl
     return {
       instructions,
       messages: [...memory, ...recent],
+      memories: material.hits.filter(({ id, conversationId }) =>
+        entries.some((one) => one.kind === "recall" && one.id === id && one.conversationId === conversationId),
+      ),
       sources: [...sources, ...windowSources],
       omitted: onlyAbsent([...omitted, ...unusable, ...left(taken), ...older], [...sources, ...windowSources]),
       tokens,

@@ -4,8 +4,10 @@ import type { Logger } from "../domain/logger.ts";
 import type { Memory, ScopedMemory, ScopeOptions } from "../domain/memory.ts";
 import type { MemoryStore } from "../domain/memory-store.ts";
 import type { SessionStore, StoreScope } from "../domain/session-store.ts";
+import type { SummariesOption } from "../domain/summaries.ts";
 import type { TitlesOption } from "../domain/titles.ts";
 import type { VectorStore } from "../domain/vector-store.ts";
+import type { WorkingMemoryOption } from "../domain/working-memory.ts";
 import { type EmbeddingChoice, resolveEmbedder } from "../embedders/resolve.ts";
 import {
   type ArchiveOption,
@@ -30,15 +32,22 @@ import { conversations } from "./conversations.ts";
 import { type CoreRecords, coreRecords } from "./core-records.ts";
 import { factSettings } from "./facts/settings.ts";
 import { facts } from "./facts.ts";
+import { forgetting } from "./forgetting.ts";
 import { memoryHealth } from "./health.ts";
 import { importFrom } from "./import-from.ts";
 import { type MemoryCore, memoryCore } from "./memory-core.ts";
 import { messages } from "./messages.ts";
+import { rateImportance } from "./rate-importance.ts";
 import { recall } from "./recall.ts";
+import { records } from "./records.ts";
+import { reinforce } from "./reinforcement.ts";
 import { runs } from "./runs.ts";
 import { makeScope, narrowed } from "./scope.ts";
+import { summarySettings } from "./summaries/settings.ts";
+import { summaries } from "./summaries.ts";
 import { exportMessages, importMessages } from "./transfer.ts";
 import { statsOf } from "./user-stats.ts";
+import { workingMemoryFormats } from "./working-memory/check-format.ts";
 import { workingMemory } from "./working-memory.ts";
 
 /**
@@ -54,7 +63,7 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
    */
   readonly vectors?: VectorsOption | false | undefined;
   /**
-   * Where records live: runs, working memory. @default with the sessions, where they are in postgres, sqlite, mongodb or
+   * Where records live: typed memories, facts, runs, working memory. @default with the sessions, where they are in postgres, sqlite, mongodb or
    * memory; else an embedded Postgres in ./.unforget, made when the first record is written or read
    */
   readonly records?: RecordsOption | undefined;
@@ -70,6 +79,10 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
   readonly runs?: RunsOptions | undefined;
   /** How facts are kept, and whether they are read out of messages. @default kept by hand */
   readonly facts?: FactsOption | undefined;
+  /** How notes look: after a template, or as a schema wants them. @default free text */
+  readonly working?: WorkingMemoryOption | undefined;
+  /** Summarises conversations in the background, as they grow. @default made by `summaries.create` alone */
+  readonly summaries?: SummariesOption | false | undefined;
   /**
    * `"background"` embeds in this process as messages arrive; `"manual"` leaves it to `flush()` or to a worker
    * process (serverless). @default "background"
@@ -102,12 +115,14 @@ export function createMemory(options: MemoryOptions = {}): Memory {
   const {
     sessions,
     vectors,
-    records,
+    records: recordsOption,
     archive,
     embedding,
     tenant = "default",
     runs: runsOptions,
     facts: factsOption,
+    summaries: summariesOption,
+    working,
     worker = "background",
     logger,
     titles,
@@ -117,13 +132,15 @@ export function createMemory(options: MemoryOptions = {}): Memory {
   const store = resolveStore(sessions, vectors, short, logger);
   const embedder = resolveEmbedder(embedding);
   const whole = archive === undefined ? store : withArchive(store, archive, embedder !== undefined);
-  const kept = resolveRecords(records, store);
+  const kept = resolveRecords(recordsOption, store);
   const core = memoryCore({
     store: whole,
     records: kept,
     deletions: kept.isShared ? whole : takingRecords(whole, kept.openToDelete),
     runsKeptMs: keptMs(runsOptions),
     facts: factSettings(factsOption),
+    notes: workingMemoryFormats(working),
+    summaries: summarySettings(summariesOption),
     embedder,
     tenant: makeScope(tenant, {}).tenant,
     logger,
@@ -143,7 +160,9 @@ export function createMemory(options: MemoryOptions = {}): Memory {
       await core.queue.drain();
       await core.titles.flush();
       await core.reading.flush();
+      await core.summarizing.flush();
       await core.worker.flush(call?.signal);
+      await core.recordEmbedding.flush(call?.signal);
     },
     async stats(call = {}) {
       const scope = narrowed(makeScope(tenant, {}), { userId: call.userId });
@@ -215,10 +234,15 @@ function handle(core: MemoryCore, scope: StoreScope): ScopedMemory {
       return recall(core, within, query, options);
     },
     context: (options = {}) => context(core, scope, options),
+    rateImportance: (options = {}) => core.finished(rateImportance(core, scope, options)),
+    reinforce: (memories, options) => core.finished(reinforce(core, scope, memories, options?.signal)),
     conversations: conversations(core, scope),
     messages: messages(core, scope),
+    records: records(core, scope),
     runs: runs(core, scope),
     facts: facts(core, scope),
+    summaries: summaries(core, scope),
+    forgetting: forgetting(core, scope),
     working: workingMemory(core, scope),
     export: (options = {}) => exportMessages(core, narrowed(scope, options), options.signal),
     import: (lines, options = {}) => importMessages(core, scope, lines, options),

@@ -11,7 +11,12 @@ import { type EmbeddingWorker, embeddingWorker } from "./embedding-worker.ts";
 import { type BackgroundReading, backgroundReading } from "./facts/background-reading.ts";
 import type { FactSettings } from "./facts/settings.ts";
 import { takingFacts } from "./facts/taking-facts.ts";
+import { type RecordEmbedding, recordEmbedding } from "./records/record-embedding.ts";
+import { type BackgroundSummaries, backgroundSummaries } from "./summaries/background-summaries.ts";
+import { forgettingStore } from "./summaries/forgetting-store.ts";
+import type { SummarySettings } from "./summaries/settings.ts";
 import { makeTitles, type Titles } from "./titles.ts";
+import type { WorkingMemoryFormats } from "./working-memory/check-format.ts";
 
 /** What every handle of one memory shares. */
 export interface MemoryCore {
@@ -27,9 +32,16 @@ export interface MemoryCore {
   readonly embedder: Embedder | undefined;
   readonly queue: AppendQueue;
   readonly worker: EmbeddingWorker;
+  /** Makes the vectors of records. */
+  readonly recordEmbedding: RecordEmbedding;
   readonly titles: Titles;
   /** Reads facts out of messages as they are stored. */
   readonly reading: BackgroundReading;
+  /** How notes look. */
+  readonly notes: WorkingMemoryFormats;
+  readonly summaries: SummarySettings;
+  /** Summarises conversations as they grow. */
+  readonly summarizing: BackgroundSummaries;
   readonly tenant: string;
   readonly logger: Logger | undefined;
   /** Connects and migrates on first use; a failure is forgotten. */
@@ -47,6 +59,8 @@ export interface MemoryCoreOptions {
   readonly deletions: MemoryCore["deletions"];
   readonly runsKeptMs: number | undefined;
   readonly facts: FactSettings;
+  readonly notes: WorkingMemoryFormats;
+  readonly summaries: SummarySettings;
   readonly embedder: Embedder | undefined;
   readonly tenant: string;
   readonly logger: Logger | undefined;
@@ -55,7 +69,11 @@ export interface MemoryCoreOptions {
 }
 
 export function memoryCore(options: MemoryCoreOptions): MemoryCore {
-  const { store, records, deletions, runsKeptMs, facts, embedder, tenant, logger, worker: mode, titles: wanted } = options;
+  const { records, deletions, runsKeptMs, facts, notes, summaries, embedder, tenant, logger, worker: mode, titles: wanted } = options;
+  const isManual = mode === "manual";
+  const writers = new KeyedQueue();
+  const store = forgettingStore({ store: options.store, records, background: () => summarizing });
+  const summarizing = backgroundSummaries({ core: { store, records, writers }, settings: summaries, logger, isManual });
   let space: EmbeddingSpace | undefined;
   const adopt = async (wanted: EmbeddingSpace) => {
     if (space?.dimensions === wanted.dimensions) return;
@@ -64,15 +82,16 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
     space = wanted;
   };
   const worker = embeddingWorker({ store, embedder, logger, useSpace: adopt, isBackground: mode === "background" });
-  const titles = makeTitles({ titles: wanted, store, logger, isManual: mode === "manual" });
-  const writers = new KeyedQueue();
-  const reading = backgroundReading({ core: { store, records, writers, facts }, tenant, logger, isManual: mode === "manual" });
+  const ofRecords = recordEmbedding({ records, embedder, logger, isBackground: mode === "background" });
+  const titles = makeTitles({ titles: wanted, store, logger, isManual });
+  const reading = backgroundReading({ core: { store, records, writers, facts }, tenant, logger, isManual });
   const queue = appendQueue(store);
   const writes = new Set<Promise<unknown>>();
   const open = once(async () => {
     await store.open();
     if (embedder?.dimensions !== undefined) await adopt({ model: embedder.model, dimensions: embedder.dimensions });
     worker.wake();
+    ofRecords.resume();
     reading.resume();
   });
   return {
@@ -85,8 +104,12 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
     embedder,
     queue,
     worker,
+    recordEmbedding: ofRecords,
     titles,
     reading,
+    notes,
+    summaries,
+    summarizing,
     tenant,
     logger,
     open,
@@ -112,7 +135,9 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
       await queue.drain();
       await titles.close();
       await reading.close();
+      await summarizing.close();
       await worker.close();
+      await ofRecords.close();
       await embedder?.close?.();
       await records.close();
       await store.close();

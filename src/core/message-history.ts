@@ -6,6 +6,12 @@ import type { RecordStore, StoredRecord } from "../domain/record-store.ts";
 
 /** Type of the records that hold what messages were. */
 export const messageVersionType = "message_version";
+/** Type of the records that hold the texts of forgotten messages. */
+export const forgottenMessageType = "forgotten_message";
+/** Type of the records that say how much use messages were. */
+export const messageUseType = "message_use";
+/** What hangs on single messages, and goes with them. */
+export const messageRecordTypes = [messageVersionType, forgottenMessageType, messageUseType] as const;
 
 const mostVersions = 1_000;
 const mostAttempts = 20;
@@ -35,7 +41,7 @@ export async function keepVersion(
     const put = {
       ...name,
       ...{ tenant, resourceId, conversationId, position },
-      name: digest([message.id]),
+      name: messageDigest([message.id]),
       key: undefined,
       content: "",
       data: {
@@ -63,15 +69,17 @@ export async function readVersions(records: RecordStore, of: VersionsOf, signal:
   return (await newestVersions(records, of, mostVersions, signal)).map(toVersion);
 }
 
+/** Deletes what is kept of messages beside themselves: what they were before an edit, or before they were forgotten, and their use. */
 export async function deleteVersions(records: RecordStore, of: VersionsOf, signal: AbortSignal | undefined): Promise<void> {
   const { tenant, userId, conversationId, messageIds } = of;
-  await records.erase({ tenant, userId, resourceId: undefined }, conditions(conversationId, messageIds), signal);
+  const types = messageRecordTypes;
+  await records.erase({ tenant, userId, resourceId: undefined }, { ...conditions(conversationId, messageIds), types }, signal);
 }
 
 const conditions = (conversationId: string, messageIds: readonly string[] | undefined) => ({
   types: [messageVersionType],
   conversationId,
-  ...(messageIds === undefined ? {} : { names: messageIds.map((id) => digest([id])) }),
+  ...(messageIds === undefined ? {} : { names: messageIds.map((id) => messageDigest([id])) }),
 });
 
 async function newestVersions(
@@ -96,5 +104,5 @@ function toVersion({ data, createdAt }: StoredRecord): MessageVersion {
 }
 
 /** Ids of messages may be as long as names of records; several together are longer. */
-const digest = (path: readonly unknown[]) => createHash("sha256").update(JSON.stringify(path)).digest("base64url");
-const versionId = (conversationId: string, messageId: string, position: number) => digest([conversationId, messageId, position]);
+export const messageDigest = (path: readonly unknown[]) => createHash("sha256").update(JSON.stringify(path)).digest("base64url");
+const versionId = (conversationId: string, messageId: string, position: number) => messageDigest([conversationId, messageId, position]);

@@ -3,6 +3,7 @@ import { UnsupportedError } from "../domain/errors.ts";
 import type { ConversationOwner, StoreScope } from "../domain/session-store.ts";
 import { forgetConversation } from "./facts/taking-facts.ts";
 import type { MemoryCore } from "./memory-core.ts";
+import { leaseType } from "./summaries/summary-record.ts";
 
 /** Gives a conversation to another owner; undefined when it is not there. */
 export async function moveConversation(
@@ -25,7 +26,12 @@ export async function moveConversation(
   // What was known from it was known of its old owner.
   if (before !== undefined && to.userId !== undefined && to.userId !== before.userId) await forgetConversation(core, scope, id, signal);
   const moved = await store.moveConversation(scope, id, to, signal);
-  if (before !== undefined && moved !== undefined) await moveRecords(core, scope.tenant, before, moved, signal);
+  if (before !== undefined && moved !== undefined) {
+    await moveRecords(core, scope.tenant, before, moved, signal);
+    // Who was summarising it has lost it.
+    const of = { tenant: scope.tenant, userId: moved.userId, resourceId: undefined };
+    await (await core.records.openToDelete())?.erase(of, { types: [leaseType], conversationId: id }, signal);
+  }
   core.worker.wake();
   return moved;
 }

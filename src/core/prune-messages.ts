@@ -2,7 +2,7 @@ import type { MessageQuery } from "../domain/session-store.ts";
 import { readingType, sourceType } from "./facts/fact-record.ts";
 import { forgetSources } from "./facts/write-facts.ts";
 import type { MemoryCore } from "./memory-core.ts";
-import { deleteVersions, messageVersionType } from "./message-history.ts";
+import { deleteVersions, messageRecordTypes } from "./message-history.ts";
 
 /** Messages read and deleted at once. */
 const deletedAtOnce = 1_000;
@@ -55,7 +55,7 @@ export async function forgetPruned(
 ): Promise<void> {
   const records = await core.records.openToDelete();
   const scope = { tenant, userId, resourceId: undefined };
-  const types = [messageVersionType, sourceType, readingType];
+  const types = [...messageRecordTypes, sourceType, readingType];
   // Most conversations have none of it, and a chat prunes at every turn.
   if (records === undefined || (await records.count(scope, { types, conversationId }, signal)) === 0) return;
   await deleteVersions(records, { tenant, userId, conversationId, messageIds }, signal);

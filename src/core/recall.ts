@@ -6,12 +6,17 @@ import type { StoreScope } from "../domain/session-store.ts";
 import { segmentWords } from "../domain/words.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { validateId } from "./messages/normalize-message.ts";
+import { chooseDiverse } from "./ranking/mmr.ts";
+import { weighUses } from "./reinforcement.ts";
 import { parseCount, parseTime } from "./validate.ts";
 
 /** Found on public conversations and measured on others: see docs/guide/recall.md. */
-const fusedWeights: RecallWeights = { vector: 0.5, text: 0.5, conversation: 0.75, neighbour: 0.1, recency: 0, importance: 0 };
+const fusedWeights: RecallWeights = { vector: 0.5, text: 0.5, conversation: 0.75, neighbour: 0.1, recency: 0, importance: 0, use: 0 };
 /** A leg asked for alone is that leg's own ranking, nothing else: the nearest vectors, or the best words. */
 const singleLegWeights: RecallWeights = { ...fusedWeights, conversation: 0, neighbour: 0 };
+const mostHits = 1_000;
+/** So many candidates for each hit are chosen from when they shall differ, or are weighed anew. */
+const depthOfChoice = 4;
 /** A query longer than this says nothing more to either leg. */
 const longestQuery = 4_000;
 
@@ -30,6 +35,7 @@ export async function recall(core: MemoryCore, scope: StoreScope, query: string,
   const words = asked.legs.includes("text") ? segmentWords(text) : "";
   const legs = asked.legs.filter((leg) => (leg === "vector" ? vector !== undefined : words !== ""));
   const weights = { ...(asked.legs.length === 1 ? singleLegWeights : fusedWeights), ...asked.weights };
+  const chooses = asked.diversity > 0 || weights.use > 0;
   const answer =
     legs.length === 0
       ? undefined
@@ -42,7 +48,7 @@ export async function recall(core: MemoryCore, scope: StoreScope, query: string,
             since: asked.since,
             until: asked.until,
             filter: options.filter,
-            limit: asked.limit,
+            limit: chooses ? Math.min(mostHits, depthOfChoice * asked.limit) : asked.limit,
             minSimilarity: options.minSimilarity,
             legs,
             weights,
@@ -56,7 +62,10 @@ export async function recall(core: MemoryCore, scope: StoreScope, query: string,
           options.signal,
         );
   const milliseconds = { embed: embedded - started, search: performance.now() - embedded };
-  return withExplanation(answer?.rows.map(toHit) ?? [], options, explain(core, asked.legs, answer, weights, noVector, milliseconds));
+  const found = answer?.rows.map(toHit) ?? [];
+  const weighed = weights.use > 0 ? await weighUses(core, scope.tenant, found, weights.use, options.signal) : found;
+  const hits = asked.diversity > 0 ? chooseDiverse(weighed, asked.limit, asked.diversity) : weighed.slice(0, asked.limit);
+  return withExplanation(hits, options, explain(core, asked.legs, answer, weights, noVector, milliseconds));
 }
 
 function checkOptions(options: RecallOptions) {
@@ -68,7 +77,8 @@ function checkOptions(options: RecallOptions) {
   for (const field of ["roles", "kinds"] as const) {
     if (options[field] !== undefined && !Array.isArray(options[field])) throw new InvalidArgumentError(field, "must be an array");
   }
-  const { minSimilarity, recencyHalfLifeDays, weights = {} } = options;
+  const { minSimilarity, recencyHalfLifeDays, diversity = 0, weights = {} } = options;
+  if (!(diversity >= 0 && diversity <= 1)) throw new InvalidArgumentError("diversity", "must be a number from 0 to 1");
   if (minSimilarity !== undefined && !(minSimilarity >= -1 && minSimilarity <= 1)) {
     throw new InvalidArgumentError("minSimilarity", "is a cosine similarity: a number from -1 to 1");
   }
@@ -91,18 +101,19 @@ function checkOptions(options: RecallOptions) {
   return {
     legs: legs as readonly RecallLeg[],
     weights: weights as Partial<RecallWeights>,
-    limit: parseCount("limit", options.limit, 10, 1, 1000),
+    limit: parseCount("limit", options.limit, 10, 1, mostHits),
+    diversity,
     since: parseTime("since", options.since),
     until: parseTime("until", options.until),
   };
 }
 
 /** The query's vector, or why there is none. Words still answer when the model fails. */
-async function queryVector(
+export async function queryVector(
   core: MemoryCore,
   text: string,
   legs: readonly RecallLeg[],
-  options: RecallOptions,
+  options: Pick<RecallOptions, "embedding" | "signal">,
 ): Promise<{ readonly vector: Float32Array | undefined; readonly reason: string | undefined }> {
   const none = (reason: string) => ({ vector: undefined, reason });
   if (options.embedding !== undefined) {

@@ -40,6 +40,25 @@ export function changeRecord(
   return untilUnchanged(core, key, round, repeats);
 }
 
+export interface RecordsChange extends Pick<RecordChange, "tenant" | "repeats"> {
+  readonly names: readonly RecordName[];
+  /** As {@link RecordChange.change}, of all of them. */
+  readonly change: (before: readonly (StoredRecord | undefined)[]) => readonly RecordOperation[];
+}
+
+/** The same for several records, all of them or none; answers what its operations made. */
+export function changeRecords(
+  core: Pick<MemoryCore, "writers">,
+  records: RecordStore,
+  { tenant, names, change, repeats }: RecordsChange,
+  signal: AbortSignal | undefined,
+): Promise<readonly (StoredRecord | undefined)[]> {
+  if (records.change !== undefined) return records.change(tenant, names, change, signal);
+  const key = ["records", tenant, ...new Set(names.map(({ userId }) => userId))];
+  const round = async () => records.write(change(await records.get(tenant, names, signal)), signal);
+  return untilUnchanged(core, key, round, repeats);
+}
+
 /**
  * Reads and writes by versions, again when another process came between; writers of this process wait for each other.
  *

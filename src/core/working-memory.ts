@@ -7,6 +7,7 @@ import { validateId } from "./messages/normalize-message.ts";
 import { changeRecord } from "./record-changes.ts";
 import { ownerOf } from "./scope.ts";
 import { parseCount } from "./validate.ts";
+import { checkNotes } from "./working-memory/check-format.ts";
 import { mergePatch } from "./working-memory/merge-patch.ts";
 import { entryType, historyType, type NotesPlace, notesPlace, toEntry, writeNotes } from "./working-memory/notes.ts";
 
@@ -60,7 +61,8 @@ export function workingMemory(core: MemoryCore, scope: StoreScope): WorkingMemor
         change(found) {
           before = found;
           const content = change(found && toEntry(found));
-          return content === undefined ? [] : writeNotes(place, found, content, ifVersion);
+          if (content === undefined) return [];
+          return writeNotes(place, found, checkNotes(content, formatOf(place.conversationId)), ifVersion);
         },
         repeats: ifVersion === undefined,
       },
@@ -79,7 +81,11 @@ export function workingMemory(core: MemoryCore, scope: StoreScope): WorkingMemor
     return (await records.erase(owner, notesOf(place), options.signal)) > 0;
   }
 
+  const formatOf = (conversationId: string | undefined) => core.notes[conversationId === undefined ? "user" : "conversation"];
+
   return {
+    format: ({ conversationId } = {}) => formatOf(conversationId),
+
     async get(options = {}) {
       const place = await placeOf(options);
       const found = await find(await core.records.open(), place, options.signal);

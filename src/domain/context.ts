@@ -1,10 +1,10 @@
 import type { CallOptions } from "./memory.ts";
-import type { RecallOptions } from "./recall.ts";
+import type { RecallHit, RecallOptions } from "./recall.ts";
 
 export interface ContextOptions extends CallOptions {
   /** Administrator's handle only: whose memory. */
   readonly userId?: string | undefined;
-  /** The conversation that goes on: its newest messages and notes come in. One that is not there (yet) has none. */
+  /** The conversation that goes on: its newest messages, notes and summaries come in. One that is not there (yet) has none. */
   readonly conversationId?: string | undefined;
   /** What memory is searched for. @default the newest user message of the conversation */
   readonly query?: string | undefined;
@@ -30,7 +30,18 @@ export interface ContextOptions extends CallOptions {
 
 export type ContextRecallOptions = Pick<
   RecallOptions,
-  "roles" | "since" | "until" | "filter" | "limit" | "minSimilarity" | "legs" | "weights" | "recencyHalfLifeDays" | "embedding" | "language"
+  | "roles"
+  | "since"
+  | "until"
+  | "filter"
+  | "limit"
+  | "minSimilarity"
+  | "legs"
+  | "weights"
+  | "recencyHalfLifeDays"
+  | "diversity"
+  | "embedding"
+  | "language"
 >;
 
 /**
@@ -42,9 +53,11 @@ export interface ContextShares {
   readonly recent: number;
   /** Working memory, of the user and of the conversation. @default 0.15 */
   readonly working: number;
-  /** Facts that matter for the query. @default 0.15 */
+  /** Facts that matter for the query. @default 0.1 */
   readonly facts: number;
-  /** Messages that were recalled. @default 0.3 */
+  /** Summaries of what came before the newest messages. @default 0.1 */
+  readonly summaries: number;
+  /** Messages that were recalled. @default 0.25 */
   readonly recall: number;
 }
 
@@ -60,6 +73,8 @@ export interface Context {
    * call is followed by its result; system messages are not among them.
    */
   readonly messages: ContextMessage[];
+  /** The recalled messages that are in the fence, best first. */
+  readonly memories: readonly RecallHit[];
   /** What is in `messages`. */
   readonly sources: readonly ContextSource[];
   /** What is not, and why. */
@@ -70,7 +85,7 @@ export interface Context {
 
 export interface ContextSource {
   readonly kind: ContextKind;
-  /** Of the message or fact; of notes, `"user"` or `"conversation"`. */
+  /** Of the message, fact or summary; of notes, `"user"` or `"conversation"`. */
   readonly id: string;
   readonly conversationId: string | undefined;
   /** The number it has in the fenced text: `"3"` for `[3]`. Undefined for recent messages. */

@@ -56,4 +56,6 @@ export interface RecordGuarantees {
   readonly deleted: Guarantee;
   readonly lossless: Guarantee;
   readonly text: Guarantee;
+  /** The nearest under every scope and condition, as brute force finds them; never of a text that is no more. */
+  readonly vectors: Guarantee;
 }

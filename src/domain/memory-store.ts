@@ -47,7 +47,8 @@ export interface RecallQuery {
   readonly limit: number;
   readonly minSimilarity: number | undefined;
   readonly legs: readonly RecallLeg[];
-  readonly weights: RecallWeights;
+  /** How much use memories were is weighed by the core. */
+  readonly weights: Omit<RecallWeights, "use">;
   readonly recencyHalfLifeDays: number;
   readonly now: Date;
   /** The query's words, ready for the word index; empty: no text leg. */

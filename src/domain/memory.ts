@@ -9,10 +9,15 @@ import type {
   Page,
 } from "./conversation.ts";
 import type { Facts } from "./facts.ts";
+import type { Forgetting } from "./forgetting.ts";
 import type { ImportFromOptions, ImportFromReport, ImportFromSource } from "./import-source.ts";
+import type { RateImportanceOptions, RateImportanceReport } from "./importance.ts";
 import type { Message, MessageInput, MessageVersion, Metadata, Role } from "./message.ts";
 import type { RecallOptions, RecallResult } from "./recall.ts";
+import type { Records } from "./records.ts";
+import type { UsedMemory } from "./reinforcement.ts";
 import type { Runs } from "./runs.ts";
+import type { Summaries } from "./summaries.ts";
 import type { LanguageModelLike } from "./titles.ts";
 import type { WorkingMemory } from "./working-memory.ts";
 
@@ -251,18 +256,36 @@ export interface ScopedMemory {
   /** Finds what matters for a query: by meaning, by words, by time. Best first. An empty query finds nothing. */
   recall(query: string, options?: RecallOptions): Promise<RecallResult>;
   /**
-   * What a model call needs of memory, within `maxTokens`: notes, facts and recalled messages, fenced in a user
+   * What a model call needs of memory, within `maxTokens`: notes, facts, summaries and recalled messages, fenced in a user
    * message, and the newest messages of the conversation with whole tool exchanges.
    *
    * @throws InvalidArgumentError without a user, or for options that cannot be right
    */
   context(options?: ContextOptions): Promise<Context>;
+  /**
+   * Says that memories were of use, such as hits that an answer was made of: a recall with `weights.use` then prefers them.
+   * Those that are not there, or not this scope's, are passed over. Resolves to how many there were.
+   */
+  reinforce(memories: readonly UsedMemory[], options?: CallOptions): Promise<number>;
+  /**
+   * Gives messages an importance that were written without one: by a model, or by simple signals. What was rated keeps it, so
+   * a job can call it again and again. A recall weighs it where `weights.importance` is above 0.
+   *
+   * @throws InvalidArgumentError without a user or `allUsers`
+   */
+  rateImportance(options?: RateImportanceOptions): Promise<RateImportanceReport>;
   readonly conversations: Conversations;
   readonly messages: Messages;
+  /** Typed memories: personas, tools, knowledge, anything with a type of yours. */
+  readonly records: Records;
   /** What agents and workflows did: runs with their steps and events. */
   readonly runs: Runs;
   /** What is known of a user: facts in time, with the messages they come from. */
   readonly facts: Facts;
+  /** What stands for the older part of a conversation. */
+  readonly summaries: Summaries;
+  /** Plans of what to recall no more: a dry run first, reversible until purged. */
+  readonly forgetting: Forgetting;
   /** Notes an agent keeps in view, of a user or of a conversation. */
   readonly working: WorkingMemory;
   /** Every message of the scope, conversation by conversation, in order. */

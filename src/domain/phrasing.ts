@@ -21,6 +21,11 @@ export function phraseMessage(message: { readonly role: Role; readonly name?: st
   return `${name === undefined || name === "" ? capitalized(message.role) : head(name, 100)} said, "${text}"`;
 }
 
+/** A record as it is given to the embedder: what it is called, and what it says. */
+export function phraseRecord({ name, content }: { readonly name: string | undefined; readonly content: string }): string {
+  return head(`${name === undefined ? "" : `${name}: `}${content.trim()}`, maxPhrasedLength);
+}
+
 /** A query as it is given to the embedder: the plain text, cut at {@link maxPhrasedLength} characters. */
 export function phraseQuery(query: string): string {
   return head(query.trim(), maxPhrasedLength);

@@ -31,6 +31,11 @@ export interface RecallOptions {
   readonly weights?: Partial<RecallWeights> | undefined;
   /** Age at which `weights.recency` counts half, in days. @default 30 */
   readonly recencyHalfLifeDays?: number | undefined;
+  /**
+   * How much a hit that says what a better one said is passed over for one that says something else, 0 to 1 (maximal marginal
+   * relevance over four times `limit` candidates). Hits then come in the order they were chosen, not by `score`. @default 0
+   */
+  readonly diversity?: number | undefined;
   /** A vector of the query, brought by the caller; the query text is then not embedded. */
   readonly embedding?: Float32Array | readonly number[] | undefined;
   /** Text-search language of the query, beside the memory's own and those of the user's conversations. */
@@ -54,6 +59,11 @@ export interface RecallWeights {
   readonly recency: number;
   /** The importance given at writing. @default 0 */
   readonly importance: number;
+  /**
+   * That it was of use before, as `reinforce` was told: 1 - 2^-n for n uses, each of which counts half after 30 days. Weighed
+   * over four times `limit` candidates, after all else. @default 0
+   */
+  readonly use: number;
 }
 
 /** One memory that was found. */
@@ -83,6 +93,8 @@ export interface RecallScores {
   readonly neighbour: number;
   readonly recency: number;
   readonly importance: number;
+  /** Undefined unless `weights.use` is above 0. */
+  readonly use?: number | undefined;
 }
 
 /** An array of hits, best first, with what was done to find them when `explain` was asked for. */

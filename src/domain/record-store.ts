@@ -41,11 +41,48 @@ export interface RecordStore {
   count(scope: StoreScope, query: RecordConditions, signal?: AbortSignal): Promise<number>;
   /** Full text over name and content, best first. Absent: the core ranks by words itself. */
   searchText?(scope: StoreScope, query: RecordTextQuery, signal?: AbortSignal): Promise<readonly RecordMatch[]>;
+  /** One vector a record, searched beside its words. Absent: records are found by words alone. */
+  readonly vectors?: RecordVectors | undefined;
   /**
    * Deletes the records of the scope that match, all of them with `{}`; how many there were. A write under way at the same
    * time comes before it or after it: none puts back what was there before.
    */
   erase(scope: StoreScope, conditions: RecordConditions, signal?: AbortSignal): Promise<number>;
+}
+
+/** Vectors are part of their record: they go with it, and when its name or content changes. */
+export interface RecordVectors {
+  /** Stores vectors of records that still have the name and content the vector was made of; others are left as they are. */
+  set(entries: readonly RecordVectorEntry[], signal?: AbortSignal): Promise<void>;
+  get(tenant: string, names: readonly RecordName[], signal?: AbortSignal): Promise<readonly (RecordVector | undefined)[]>;
+  /** Records of every tenant that want a vector and have none of this model for their name and content. */
+  missing(model: string, limit: number, signal?: AbortSignal): Promise<readonly StoredRecord[]>;
+  /** The nearest by cosine among vectors of the same model and length, exactly, best first. */
+  search(scope: StoreScope, query: RecordVectorQuery, signal?: AbortSignal): Promise<readonly RecordSimilarity[]>;
+}
+
+export interface RecordVector {
+  readonly model: string;
+  /** Undefined: the model has no vector for the text, and need not be asked again. */
+  readonly values: Float32Array | undefined;
+}
+
+export interface RecordVectorEntry extends RecordVector {
+  /** As it was read. */
+  readonly record: StoredRecord;
+}
+
+export interface RecordVectorQuery extends RecordConditions {
+  readonly model: string;
+  readonly values: Float32Array;
+  readonly limit: number;
+  /** Cosine, -1 to 1. */
+  readonly minSimilarity?: number | undefined;
+}
+
+export interface RecordSimilarity {
+  readonly record: StoredRecord;
+  readonly similarity: number;
 }
 
 export interface RecordName {
@@ -71,6 +108,8 @@ export interface NewRecord extends RecordName {
   readonly createdAt: Date;
   /** From then on it is not there. */
   readonly expiresAt: Date | undefined;
+  /** Whether the worker makes a vector of its name and content. @default false */
+  readonly wantsVector?: true | undefined;
 }
 
 export interface StoredRecord extends NewRecord {
@@ -84,6 +123,8 @@ export type RecordOperation =
       readonly put: NewRecord;
       /** The version it must have; 0: it must not be there. Undefined: whatever there is, is replaced. */
       readonly ifVersion?: number | undefined;
+      /** Stored with it. Without one it keeps the vector it has, if name and content stay as they are. */
+      readonly vector?: RecordVector | undefined;
     }
   | { readonly delete: RecordName & { readonly tenant: string }; readonly ifVersion?: number | undefined }
   /** It must be there, of this version when one is given, and stays as it is: what else is written hangs on it. */
@@ -91,6 +132,8 @@ export type RecordOperation =
 
 export interface RecordConditions {
   readonly types?: readonly string[] | undefined;
+  /** None of these. */
+  readonly exceptTypes?: readonly string[] | undefined;
   /** Any of these; none matches an empty list. */
   readonly ids?: readonly string[] | undefined;
   readonly name?: string | undefined;

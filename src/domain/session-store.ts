@@ -90,6 +90,12 @@ export interface SessionStore {
 
   /** Whether {@link append} knows `keepNewest`. Absent: the core deletes right after. */
   readonly prunes?: boolean;
+  /**
+   * Whether {@link append} and {@link deleteMessages} delete in the same step the summaries in {@link records} that were made
+   * of messages they change or delete: of the types "summary" and "summary_lease", from `data.fromSeq` to `position`. A write
+   * of records under way comes before or after a deletion. Absent: the core deletes them before and after.
+   */
+  readonly forgetsSummaries?: boolean;
   /** Count and newest message of each of these conversations, in their order. Absent: the core reads their messages. */
   describeConversations?(
     scope: StoreScope,
@@ -200,6 +206,10 @@ export interface AppendRequest {
    * that was derived, and widens what it keeps to whole tool exchanges. Only given to a store that {@link SessionStore.prunes}.
    */
   readonly keepNewest?: number | undefined;
+  /** The ids of all messages were made for them just now: none is there already. */
+  readonly areNew?: boolean | undefined;
+  /** Told the places of messages that were there and say something else now, by a store that {@link SessionStore.forgetsSummaries}. */
+  readonly onReplaced?: ((seqs: readonly number[]) => void) | undefined;
   /** Told which messages of the conversation `keepNewest` deleted, once that is durable. */
   readonly onPruned?: ((messageIds: readonly string[]) => void) | undefined;
 }

@@ -22,12 +22,43 @@ export interface WorkingMemoryEntry {
   readonly updatedAt: Date;
 }
 
+/** A JSON Schema, as an object. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** What Zod and other libraries of Standard Schema (version 1) make. */
+export interface StandardSchema {
+  readonly "~standard": {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => unknown;
+  };
+}
+
+/**
+ * How notes look: free text after a template, or a JSON object that a schema takes. Every write is checked against the whole
+ * schema, so fields that are not known from the first day on are optional.
+ */
+export type WorkingMemoryFormat =
+  | { readonly template: string; readonly schema?: undefined }
+  | { readonly schema: StandardSchema | JsonSchema; readonly template?: undefined };
+
+/** How notes look, of users and of conversations: `createMemory({ working })`. */
+export interface WorkingMemoryOption {
+  /** @default free text */
+  readonly user?: WorkingMemoryFormat | undefined;
+  /** @default free text */
+  readonly conversation?: WorkingMemoryFormat | undefined;
+}
+
 /** `working` of a handle. */
 export interface WorkingMemory {
   /** Undefined: nothing was written yet. @throws NotFoundError for a conversation that is not this scope's */
   get(options?: WorkingMemoryOptions): Promise<WorkingMemoryEntry | undefined>;
+  /** How these notes look, as `createMemory({ working })` says; undefined: as anybody likes. */
+  format(options?: Pick<WorkingMemoryOptions, "conversationId">): WorkingMemoryFormat | undefined;
   /**
    * Replaces the notes.
+   * @throws InvalidArgumentError when they do not fit their schema; {@link update} and {@link merge} too
    * @throws ConflictError when the version is not as expected
    * @throws NotFoundError for a conversation that is not this scope's
    */

@@ -1,5 +1,5 @@
 import { ConflictError } from "../domain/errors.ts";
-import type { RecordName, RecordOperation } from "../domain/record-store.ts";
+import type { NewRecord, RecordName, RecordOperation } from "../domain/record-store.ts";
 
 /** The record an operation is about. */
 export function targetOf(operation: RecordOperation): RecordName & { readonly tenant: string } {
@@ -21,6 +21,11 @@ export function checkExpected(operation: RecordOperation, actual: number): void 
     expected: String(ifVersion),
     actual: String(actual),
   });
+}
+
+/** Whether a vector of the one is a vector of the other. */
+export function hasSameText(one: Pick<NewRecord, "name" | "content">, other: Pick<NewRecord, "name" | "content"> | undefined): boolean {
+  return other !== undefined && one.name === other.name && one.content === other.content;
 }
 
 /** Another record has the key. */

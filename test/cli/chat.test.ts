@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { modelServer } from "./model-server.ts";
+import { modelServer } from "../support/model-server.ts";
 import { type OpenDirectory, openDirectory } from "./open-directory.ts";
 import { cli, newDirectory, startCli } from "./run-cli.ts";
 
@@ -20,7 +20,7 @@ afterAll(() => directory[Symbol.asyncDispose]());
 test("with a model, a new process knows what was said in the one before", async () => {
   const server = await modelServer(async function* (messages) {
     const knows = messages.some(
-      ({ role, content }) => role === "user" && content.includes("<memories>") && content.includes("Rust compiler"),
+      ({ role, content }) => role === "user" && content.includes("<unforget-memory>") && content.includes("Rust compiler"),
     );
     for (const word of (knows ? "Yes, a Rust compiler." : "A fascinating project!").split(/(?<= )/)) yield word;
   });
@@ -34,7 +34,7 @@ test("with a model, a new process knows what was said in the one before", async 
   const [system, memories, last] = server.calls[1] ?? [];
   expect(system).toMatchObject({ role: "system", content: expect.not.stringContaining("Rust") });
   expect(memories?.role).toBe("user");
-  expect(memories?.content).toMatch(/^<memories>\n\{"date":"20.*"speaker":"user","text":"My name is Priya .*\}\n<\/memories>$/s);
+  expect(memories?.content).toMatch(/^<unforget-memory>\n.*\] user: My name is Priya .*<\/unforget-memory>$/s);
   expect(last).toEqual({ role: "user", content: question });
   const { stdout } = await cli(["export"], { cwd });
   for (const said of [introduction, "A fascinating project!", question, "Yes, a Rust compiler."])
@@ -122,6 +122,31 @@ test("an answer that is stopped is kept as far as it was shown", async () => {
   expect(await directory.stored("stopped")).toMatchObject([
     { role: "user", content: "Tell me a story." },
     { role: "assistant", content: "The beginning", metadata: { interrupted: true } },
+  ]);
+});
+
+test("what was shown before a kill -9 is stored, and goes on as part of the conversation", async () => {
+  const server = await modelServer(async function* (messages) {
+    yield "The end of it";
+    if (messages.length < 3) await new Promise(() => {});
+  });
+  const args = ["chat", "--user", "killed", "--model", "openai/m", "--base-url", server.url, "--conversation", "killed"];
+  const child = startCli(args, { cwd: directory.path, env: key });
+  child.stdin.write("Tell me a story.\n");
+  await new Promise<void>((resolve) =>
+    child.stdout.setEncoding("utf8").on("data", (text: string) => text.includes("end of it") && resolve()),
+  );
+  child.kill("SIGKILL");
+  await new Promise((resolve) => child.once("close", resolve));
+  expect(await directory.stored("killed")).toMatchObject([
+    { role: "user", content: "Tell me a story." },
+    { role: "assistant", parts: [{ type: "step-start" }, { type: "text", text: "The end of it" }], metadata: { interrupted: true } },
+  ]);
+  await cli(args, { cwd: directory.path, env: key, input: "Go on.\n" });
+  expect(server.calls[1]?.slice(1)).toEqual([
+    { role: "user", content: "Tell me a story." },
+    { role: "assistant", content: "The end of it" },
+    { role: "user", content: "Go on." },
   ]);
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { RecallOptions, ScopedMemory } from "../../src/index.ts";
+import type { RecallHit, RecallOptions, ScopedMemory } from "../../src/index.ts";
 import { broughtVectors } from "../support/embedders.ts";
 import { describeEngines, newId } from "../support/engines.ts";
 import { nearest, seededRandom } from "../support/vectors.ts";
@@ -82,6 +82,43 @@ describeEngines("recall", (engine) => {
     expect(await found({ filter: { stars: "1" } })).toEqual([]);
     expect(await found({ filter: { nothing: 1 } })).toEqual([]);
     expect(await found({ conversationId: "elsewhere" })).toEqual([]);
+  });
+
+  test("with diversity a repetition gives way to the next best that says something else", async () => {
+    const mine = someone();
+    for (const [place, content] of [
+      "We deploy the parser on Fridays",
+      "We do deploy the parser on Fridays",
+      "The parser is slow",
+    ].entries())
+      await mine.addMessages(`c${place}`, content);
+    const query = "When do we deploy the parser?";
+    const options = { legs: ["text"], limit: 2 } as const;
+    expect((await texts(mine, query, options)).every((text) => text.includes("Fridays"))).toBe(true);
+    expect(await texts(mine, query, { ...options, diversity: 0.6 })).toContain("The parser is slow");
+    for (const diversity of [-0.1, 1.1, Number.NaN]) await expect(mine.recall(query, { diversity })).rejects.toThrow("diversity");
+  });
+
+  test("what was of use before comes first where that is weighed, and is noted of nobody else's", async () => {
+    const mine = someone();
+    for (const id of ["a", "b", "c", "d"]) await mine.addMessages(id, { id, content: "The parser is slow" });
+    const ids = async (weights: RecallOptions["weights"], limit = 1) =>
+      (await mine.recall("slow parser", { legs: ["text"], limit, weights })).map(({ id }) => id);
+    const [last] = (await mine.recall("slow parser", { legs: ["text"] })).slice(-1);
+    expect(last?.scores.use).toBeUndefined();
+    expect(await mine.reinforce([last as RecallHit, { ...(last as RecallHit), id: "nobody" }])).toBe(1);
+    expect(await ids(undefined)).not.toEqual([last?.id]);
+    expect(await ids({ use: 0.1 })).toEqual([last?.id]);
+    const [first, second] = await mine.recall("slow parser", { legs: ["text"], weights: { use: 0.1 } });
+    expect([first?.scores.use, second?.scores.use]).toEqual([expect.closeTo(0.5, 3), 0]);
+    await mine.reinforce([first as RecallHit]);
+    const [twice] = await mine.recall("slow parser", { legs: ["text"], weights: { use: 0.1 } });
+    expect(twice?.scores.use).toBeCloseTo(0.75, 3);
+    expect(await someone().reinforce([first as RecallHit])).toBe(0);
+    await mine.messages.delete(last?.conversationId as string, last?.id as string);
+    await mine.addMessages(last?.conversationId as string, { id: last?.id, content: "The parser is slow" });
+    const anew = await mine.recall("slow parser", { legs: ["text"], weights: { use: 0.1 } });
+    expect(anew.map(({ scores }) => scores.use)).toEqual([0, 0, 0, 0]);
   });
 
   test("minSimilarity drops what is less similar, and what has words alone", async () => {

@@ -141,6 +141,16 @@ describeEngines("records under row-level security", (engine) => {
     expect(await seen("=default", "=me", "own_")).toEqual(["me"]);
     expect(await memory.runs.count()).toBe(2);
   });
+
+  test("records are embedded and found under it, each user's by that user", async () => {
+    const memory = engine.memory({ worker: "manual", rls: { role } });
+    for (const userId of ["rls-me", "rls-you"]) await memory.records.put({ id: "r", type: "note", content: "a walrus" }, { userId });
+    await memory.flush();
+    const hits = await memory.scope({ userId: "rls-me" }).records.query({ text: "walrus", minSimilarity: 0.1 });
+    expect(hits.map(({ record }) => record.userId)).toEqual(["rls-me"]);
+    expect(await memory.records.update("note", "r", { metadata: { seen: true } }, { userId: "rls-you" })).toMatchObject({ version: 2 });
+    expect(await memory.records.getEmbedding("note", "r", { userId: "rls-you" })).toBeInstanceOf(Float32Array);
+  });
 });
 
 describe("records beside other stores", () => {

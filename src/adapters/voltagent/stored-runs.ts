@@ -1,7 +1,7 @@
 import type { Run, RunInput, RunStep, RunStepInput } from "../../domain/runs.ts";
 import { stableId } from "../../internal/stable-id.ts";
+import { storableJson } from "../../internal/storable-json.ts";
 import type { ConversationStepRecord, WorkflowStateEntry, WorkflowStatus } from "./shapes.ts";
-import { storableJson } from "./storable-json.ts";
 
 // How VoltAgent's workflow states and conversation steps stand in `memory.runs`. A workflow state is a run of kind
 // "workflow" under its execution id; the steps of one operation are those of a run of kind "agent".

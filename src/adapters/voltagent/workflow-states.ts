@@ -2,9 +2,9 @@ import { isDeepStrictEqual } from "node:util";
 import { ConflictError, NotFoundError } from "../../domain/errors.ts";
 import type { Memory } from "../../domain/memory.ts";
 import type { Run } from "../../domain/runs.ts";
+import { storableJson } from "../../internal/storable-json.ts";
 import { otherwise } from "./messages.ts";
 import type { WorkflowRunQuery, WorkflowStateEntry } from "./shapes.ts";
-import { storableJson } from "./storable-json.ts";
 import { nobody, toWorkflowState, workflowRun } from "./stored-runs.ts";
 
 const mostAtOnce = 1000;

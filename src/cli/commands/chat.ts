@@ -2,12 +2,13 @@ import { randomUUID } from "node:crypto";
 import { createInterface, type Interface } from "node:readline";
 import type { Command } from "commander";
 import type { Memory } from "../../index.ts";
-import { type Chat, openChat } from "../chat/chat.ts";
-import { modelAnswerer } from "../chat/model-answerer.ts";
-import { quotingAnswerer } from "../chat/quoting-answerer.ts";
+import { agentChat } from "../chat/agent-chat.ts";
+import type { Chat } from "../chat/chat.ts";
+import { languageModel } from "../chat/language-model.ts";
+import { quotingChat } from "../chat/quoting-chat.ts";
 import { reportFailure } from "../failure.ts";
 import { withMemory } from "../open-memory.ts";
-import { filled } from "../option-parsers.ts";
+import { filled, similarity, wholeNumber } from "../option-parsers.ts";
 import { note, print, printLine } from "../output.ts";
 import type { GlobalFlags } from "../settings.ts";
 import { printable } from "../text-layout.ts";
@@ -17,6 +18,8 @@ interface ChatFlags extends GlobalFlags {
   readonly model?: string;
   readonly baseUrl?: string;
   readonly conversation?: string;
+  readonly memories: number;
+  readonly minSimilarity?: number;
 }
 
 /** So long the end of a chat waits for the vectors of its last messages; what is left is made next time. */
@@ -34,6 +37,8 @@ export function addChat(program: Command): void {
     )
     .option("--base-url <url>", "call the model at this server, which speaks the provider's protocol", filled)
     .option("--conversation <id>", "go on with this conversation (default: a new one)", filled)
+    .option("--memories <number>", "recall so many memories for each turn", wholeNumber(0, 200), 4)
+    .option("--min-similarity <number>", "leave out memories whose cosine similarity is below (a distance d is 1 - d)", similarity)
     .addHelpText(
       "after",
       `
@@ -45,12 +50,14 @@ Lines may be piped in. With --json it prints one JSON object a turn: conversatio
     )
     .action(async (_own: unknown, command: Command) => {
       const flags = command.optsWithGlobals<ChatFlags>();
-      const answerer = flags.model === undefined ? quotingAnswerer() : await modelAnswerer({ model: flags.model, baseUrl: flags.baseUrl });
+      const { user: userId, memories, minSimilarity } = flags;
+      const model = flags.model === undefined ? undefined : await languageModel({ model: flags.model, baseUrl: flags.baseUrl });
       await withMemory(flags, "background", async (memory) => {
         const conversationId = flags.conversation ?? randomUUID();
-        const chat = await openChat({ memory: memory.scope({ userId: flags.user }), conversationId, answerer });
+        const options = { memory: memory.scope({ userId }), conversationId, memories, minSimilarity };
+        const chat = model === undefined ? quotingChat(options) : agentChat({ ...options, model });
         note(`Conversation ${conversationId}. Type quit to end it.`);
-        if (answerer.isQuoting) note("There is no model: answers quote what is recalled. --model openai/gpt-4o-mini brings one.");
+        if (model === undefined) note("There is no model: answers quote what is recalled. --model openai/gpt-4o-mini brings one.");
         await converse(chat, conversationId, flags);
         await finishEmbedding(memory);
       });

@@ -35,7 +35,8 @@ async function printMessage(message: Message): Promise<void> {
   await printLine(`${formatTime(message.createdAt)}  ${speaker(message)}`);
   if (message.content !== "") await printLine(wrap(message.content, "  "));
   for (const part of message.parts) {
-    if (part.type === "text") continue;
+    // Of an answer that broke off with its process, the text stands in its parts alone.
+    if (part.type === "step-start" || (part.type === "text" && message.content !== "")) continue;
     await printLine(`  [${shorten(part.type, 40)}] ${shorten(typeof part.text === "string" ? part.text : "", 400)}`.trimEnd());
   }
   await printLine();

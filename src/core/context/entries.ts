@@ -21,6 +21,7 @@ export interface Entry {
 const headings: Record<Entry["kind"], string> = {
   working: "# Notes\n",
   facts: "# Facts\n",
+  summaries: "# Earlier in this conversation, summarised\n",
   recall: "# Earlier messages that may matter\n",
 };
 const kinds = Object.keys(headings) as Entry["kind"][];

@@ -4,11 +4,13 @@ import type { Fact } from "../../domain/facts.ts";
 import type { Message } from "../../domain/message.ts";
 import type { RecallHit, RecallOptions } from "../../domain/recall.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
+import type { Summary } from "../../domain/summaries.ts";
 import type { WorkingMemoryEntry } from "../../domain/working-memory.ts";
 import { abortable } from "../../internal/abort.ts";
 import { facts } from "../facts.ts";
 import type { MemoryCore } from "../memory-core.ts";
 import { recall } from "../recall.ts";
+import { coverOf, listSummaries } from "../summaries/summary-record.ts";
 import { notesPlace, toEntry } from "../working-memory/notes.ts";
 
 /** What a context is asked for, checked. */
@@ -30,6 +32,8 @@ export interface Material {
   readonly recent: Page<Message> | undefined;
   readonly notes: readonly { readonly of: "user" | "conversation"; readonly entry: WorkingMemoryEntry }[];
   readonly facts: readonly Fact[];
+  /** Of the conversation, oldest first. */
+  readonly summaries: readonly Summary[];
   readonly hits: readonly RecallHit[];
   /** What was not there in time. */
   readonly late: ReadonlySet<ContextKind>;
@@ -59,13 +63,14 @@ export async function gather(core: MemoryCore, scope: UserScope, asked: Asked): 
         ? newest.then(newestQuestion)
         : Promise.resolve({ text: asked.query, id: undefined, conversationId: undefined, until: undefined });
     query.catch(() => {});
-    const [recent, notes, known, hits] = await Promise.all([
+    const [recent, notes, known, summaries, hits] = await Promise.all([
       inTime("recent", undefined, () => newest),
       inTime("working", [], () => readNotes(core, scope, conversationId, time.signal)),
       inTime("facts", [], async () => readFacts(core, scope, (await query)?.text, time.signal)),
+      inTime("summaries", [], () => readSummaries(core, scope, conversationId, time.signal)),
       inTime("recall", [], async () => readHits(core, scope, await query, asked.recall, time.signal)),
     ]);
-    return { recent, notes, facts: known, hits, late };
+    return { recent, notes, facts: known, summaries, hits, late };
   } finally {
     time.clear();
   }
@@ -88,7 +93,7 @@ async function readRecent(core: MemoryCore, scope: UserScope, { conversationId, 
  * What memory is searched for when nothing is said, and before when: a question would find itself best of all. Messages that
  * were written in one batch with it have its time and are searched, too.
  */
-function newestQuestion(recent: Page<Message> | undefined): Question | undefined {
+export function newestQuestion(recent: Page<Message> | undefined): Question | undefined {
   const items = recent?.items ?? [];
   const place = items.findLastIndex(({ role, content }) => role === "user" && content.trim() !== "");
   const question = items[place];
@@ -146,6 +151,20 @@ async function readFacts(core: MemoryCore, scope: UserScope, query: string | und
   ]);
   const all = [...found.map(({ fact }) => fact), ...ofUser.slice(0, mostFacts)];
   return [...new Map(all.map((fact) => [fact.id, fact])).values()];
+}
+
+/** Those that say something. Of a conversation of another resource there are none. */
+async function readSummaries(
+  core: MemoryCore,
+  { tenant, userId, resourceId }: UserScope,
+  conversationId: string | undefined,
+  signal: AbortSignal,
+): Promise<Summary[]> {
+  const records = conversationId === undefined ? undefined : await core.records.openToDelete();
+  if (records === undefined || conversationId === undefined) return [];
+  const place = { records, tenant, userId, resourceId: resourceId ?? "default", conversationId };
+  const own = (await listSummaries(place, signal)).filter((one) => resourceId === undefined || one.resourceId === resourceId);
+  return coverOf(own).filter(({ text }) => text !== "");
 }
 
 async function readHits(core: MemoryCore, scope: UserScope, question: Question | undefined, options: RecallOptions, signal: AbortSignal) {

@@ -1,6 +1,6 @@
 import type { RecordStore } from "../../domain/record-store.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
-import { segmentWords } from "../../domain/words.ts";
+import { rankByWords, wordsOf } from "../ranking/rank-words.ts";
 import { listRecords } from "./fact-changes.ts";
 import { factType, onTimeline, type StoredFact, storedFact } from "./fact-record.ts";
 import { compareOnTimeline, factAt } from "./timeline.ts";
@@ -62,36 +62,13 @@ export async function searchFacts(
     return hits.filter(({ fact }) => isSearched(fact, past)).slice(0, limit);
   }
   const facts = (await listRecords(records, scope, conditions, signal)).map(storedFact).filter((fact) => isSearched(fact, past));
-  return rankByWords(facts, words).slice(0, limit);
+  const ranked = rankByWords(facts, ({ content }) => content, words);
+  return ranked.slice(0, limit).map(({ item, score }) => ({ fact: item, score }));
 }
 
 function isSearched({ data }: StoredFact, past: boolean): boolean {
   return data.retraction === null && !data.isEnd && (past || (data.from ?? 0) <= Date.now());
 }
-
-/** Rare words weigh more. */
-function rankByWords(facts: readonly StoredFact[], words: readonly string[]): { fact: StoredFact; score: number }[] {
-  const held = facts.map((fact) => ({ fact, words: new Set(wordsOf(fact.content)) }));
-  const weights = words.map((word) => {
-    const holders = held.filter((one) => one.words.has(word)).length;
-    return Math.log(1 + (facts.length - holders + 0.5) / (holders + 0.5));
-  });
-  const scored = held.map((one) => ({
-    fact: one.fact,
-    score: words.reduce((sum, word, place) => sum + (one.words.has(word) ? (weights[place] as number) : 0), 0),
-  }));
-  const found = scored.filter(({ score }) => score > 0);
-  return found.sort((left, right) => right.score - left.score || right.fact.createdAt.getTime() - left.fact.createdAt.getTime());
-}
-
-const wordsOf = (text: string): string[] => [
-  ...new Set(
-    segmentWords(text)
-      .normalize("NFKC")
-      .toLowerCase()
-      .match(/[\p{L}\p{N}\p{M}]+/gu) ?? [],
-  ),
-];
 
 async function readFacts(
   { records, scope, signal }: FactReader,

@@ -3,7 +3,7 @@ import { stableId } from "../../internal/stable-id.ts";
 import type { ImportTarget } from "./target.ts";
 
 /** Record type, and owner, of where an import stands. */
-const positionType = "import_position";
+export const positionType = "import_position";
 const positionOwner = "unforget";
 
 export interface PositionStore {

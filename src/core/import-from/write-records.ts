@@ -80,6 +80,7 @@ function typedMemory({ scope, userId: nobody }: ImportTarget, item: SourceRecord
     position: createdAt.getTime(),
     createdAt,
     expiresAt: undefined,
+    wantsVector: true,
   };
 }
 

@@ -20,7 +20,7 @@ export interface RankedCandidate<Found extends ScoredCandidate = ScoredCandidate
 }
 
 export interface FusionOptions {
-  readonly weights: RecallWeights;
+  readonly weights: Omit<RecallWeights, "use">;
   readonly recencyHalfLifeDays: number;
   readonly now: Date;
   /** Candidates below it, or without a similarity, are left out; they still count for their neighbours and conversation. */
@@ -60,7 +60,7 @@ export function fuse<Found extends ScoredCandidate>(candidates: readonly Found[]
 }
 
 /** The convex sum of both legs, each scaled to 0..1. */
-function scaled(candidates: readonly ScoredCandidate[], weights: RecallWeights): number[] {
+function scaled(candidates: readonly ScoredCandidate[], weights: FusionOptions["weights"]): number[] {
   let mostRank = 0;
   let least = Number.POSITIVE_INFINITY;
   let most = Number.NEGATIVE_INFINITY;

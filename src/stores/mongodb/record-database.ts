@@ -41,6 +41,7 @@ async function indexRecords(records: MongoCollectionLike): Promise<boolean> {
   await records.createIndex({ tenant: 1, userId: 1, type: 1, position: 1, id: 1 });
   await records.createIndex({ tenant: 1, type: 1, position: 1, userId: 1, id: 1 });
   await records.createIndex({ tenant: 1, conversationId: 1 }, { partialFilterExpression: { conversationId: { $exists: true } } });
+  await records.createIndex({ vectorModel: 1 }, { partialFilterExpression: { wantsVector: { $exists: true } } });
   await records.createIndex({ expiresAt: 1 }, { expireAfterSeconds: 0 });
   return hasWordIndex(records, "words");
 }

@@ -30,6 +30,10 @@ export interface RecordDocument {
   readonly updatedAt: Date;
   /** Another value each time a write relies on its being there. */
   readonly held?: string;
+  readonly wantsVector?: true;
+  readonly vectorModel?: string;
+  /** Floats in the byte order of this machine; reads that do not ask for it leave it out. */
+  readonly vector?: Uint8Array | { readonly buffer: Uint8Array };
   /** What the word index has of it, and in which language. */
   readonly words: string;
   readonly language: string;
@@ -40,7 +44,8 @@ const mostIndexedCharacters = 100_000;
 export const recordId = (tenant: string, { userId, type, id }: RecordName) => documentId(tenant, userId, type, id);
 
 export function toRecordDocument(record: NewRecord, version: number, language: string): RecordDocument {
-  const { tenant, userId, type, id, resourceId, conversationId, name, key, content, data, position, createdAt, expiresAt } = record;
+  const { tenant, userId, type, id, resourceId, conversationId, name, key, content, data, position, createdAt, expiresAt, wantsVector } =
+    record;
   return {
     _id: recordId(tenant, record),
     tenant,
@@ -58,6 +63,7 @@ export function toRecordDocument(record: NewRecord, version: number, language: s
     position,
     createdAt: new Date(createdAt),
     ...(expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt) }),
+    ...(wantsVector === undefined ? {} : { wantsVector }),
     version,
     updatedAt: new Date(),
     words: segmentWords(`${name ?? ""} ${content}`.slice(0, mostIndexedCharacters)),
@@ -83,5 +89,6 @@ export function toRecord(document: RecordDocument): StoredRecord {
     expiresAt: document.expiresAt && new Date(document.expiresAt),
     version,
     updatedAt: new Date(document.updatedAt),
+    ...(document.wantsVector === true && { wantsVector: true as const }),
   };
 }

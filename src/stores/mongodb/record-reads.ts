@@ -9,12 +9,13 @@ import { inScope } from "./session-database.ts";
 import { fieldConditions, questionWords, rankByWords } from "./text.ts";
 
 /** Expired records are not there, though the server may take a minute to delete them. */
-const isAlive = () => ({ expiresAt: { $not: { $lte: new Date() } } });
+export const isAlive = () => ({ expiresAt: { $not: { $lte: new Date() } } });
 
 function conditionsOf(conditions: RecordConditions): object[] {
-  const { types, ids, name, names, key, conversationId, positionFrom, positionBefore, filter } = conditions;
+  const { types, exceptTypes, ids, name, names, key, conversationId, positionFrom, positionBefore, filter } = conditions;
   return [
     ...(types === undefined ? [] : [{ type: { $in: [...types] } }]),
+    ...(exceptTypes === undefined ? [] : [{ type: { $nin: [...exceptTypes] } }]),
     ...(ids === undefined ? [] : [{ id: { $in: [...ids] } }]),
     ...(name === undefined ? [] : [{ name }]),
     ...(names === undefined ? [] : [{ name: { $in: [...names] } }]),
@@ -26,7 +27,10 @@ function conditionsOf(conditions: RecordConditions): object[] {
   ];
 }
 
-const matching = (scope: StoreScope, conditions: RecordConditions) => ({
+/** Records are read without their vectors. */
+export const withoutVector = { projection: { vector: 0 } } as const;
+
+export const matching = (scope: StoreScope, conditions: RecordConditions) => ({
   $and: [inScope(scope), isAlive(), ...conditionsOf(conditions)],
 });
 
@@ -38,7 +42,7 @@ export async function get(
 ): Promise<(StoredRecord | undefined)[]> {
   if (names.length === 0) return [];
   const ids = names.map((name) => recordId(tenant, name));
-  const found = await records.find({ _id: { $in: [...new Set(ids)] }, ...isAlive() }, unit).toArray();
+  const found = await records.find({ _id: { $in: [...new Set(ids)] }, ...isAlive() }, { ...unit, ...withoutVector }).toArray();
   const byId = new Map((found as unknown as RecordDocument[]).map((document) => [document._id, document]));
   return ids.map((id) => {
     const document = byId.get(id);
@@ -58,7 +62,7 @@ export async function list({ records }: RecordDatabase, scope: StoreScope, query
     const isTime = orderBy === "createdAt" || orderBy === "updatedAt";
     conditions.push(beyond(order, [isTime ? new Date(Number(value)) : value, ...rest], query.direction === "asc" ? "$gt" : "$lt"));
   }
-  const options = { sort: Object.fromEntries(order.map((field) => [field, direction])), skip: offset, limit: limit + 1 };
+  const options = { ...withoutVector, sort: Object.fromEntries(order.map((field) => [field, direction])), skip: offset, limit: limit + 1 };
   const found = (await records.find({ $and: conditions }, options).toArray()) as unknown as RecordDocument[];
   const page = found.slice(0, limit);
   const last = found.length > limit ? page.at(-1) : undefined;
@@ -94,7 +98,9 @@ export async function searchRecords(database: RecordDatabase, scope: StoreScope,
     limit: query.limit,
   });
   const ids = found.map(({ document }) => document._id);
-  const documents = (await database.records.find({ _id: { $in: ids }, ...isAlive() }).toArray()) as unknown as RecordDocument[];
+  const documents = (await database.records
+    .find({ _id: { $in: ids }, ...isAlive() }, withoutVector)
+    .toArray()) as unknown as RecordDocument[];
   const byId = new Map(documents.map((document) => [document._id, document]));
   return found.flatMap(({ document: { _id }, rank }) => {
     const document = byId.get(_id);

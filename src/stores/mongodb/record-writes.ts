@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { RecordName, RecordOperation, StoredRecord } from "../../domain/record-store.ts";
-import { checkExpected, keyTaken, targetOf } from "../record-operations.ts";
+import { checkExpected, hasSameText, keyTaken, targetOf } from "../record-operations.ts";
 import type { UnitOptions } from "./connection.ts";
 import { documentId } from "./documents.ts";
 import { type Decide, type RecordChanges, type RecordDatabase, writingTo } from "./record-database.ts";
 import { type RecordDocument, recordId, toRecord, toRecordDocument } from "./record-documents.ts";
 import { get } from "./record-reads.ts";
+import { vectorFields } from "./record-vectors.ts";
 
 const idOf = (operation: RecordOperation) => recordId(targetOf(operation).tenant, targetOf(operation));
 
@@ -92,9 +93,16 @@ function apply(rows: Map<string, RecordDocument>, operation: RecordOperation, la
     return before;
   }
   if ("check" in operation) return undefined;
-  const stored = toRecordDocument(operation.put, version + 1, language);
+  const stored = { ...toRecordDocument(operation.put, version + 1, language), ...vectorAfter(operation, before) };
   rows.set(id, stored);
   return stored;
+}
+
+/** A text that stays as it is keeps its vector. */
+function vectorAfter({ put, vector }: Extract<RecordOperation, { put: unknown }>, before: RecordDocument | undefined) {
+  if (vector !== undefined) return vectorFields(vector);
+  if (before?.vectorModel === undefined || !hasSameText(put, { name: before.name, content: before.content })) return {};
+  return { vectorModel: before.vectorModel, ...(before.vector !== undefined && { vector: before.vector }) };
 }
 
 function checkKeys(rows: ReadonlyMap<string, RecordDocument>): void {

@@ -2,6 +2,7 @@ import { filterableMetadata, indexedWords, previousTurns } from "../../domain/se
 import type { AppendRequest, NewMessage } from "../../domain/session-store.ts";
 import { type Database, epochMs, fromEpochMs, knownLanguage, Parameters, statementName } from "./database.ts";
 import type { SqlStatement, SqlValue } from "./sql-client.ts";
+import { forgottenSummaries } from "./summaries.ts";
 import { encodeVector, encodeVectorArray } from "./vectors.ts";
 
 /** The requests of one call to one conversation, in order. */
@@ -207,12 +208,13 @@ export function fullAppend(database: Database, conversations: readonly Conversat
   UNION ALL SELECT ordinal, 1, resource_id, language, true FROM fresh
 ), incoming AS MATERIALIZED (
   SELECT m.*, h.tenant, h.user_id, h.id AS conversation_id, p.resource_id, p.is_fresh, COALESCE(p.language, ${language})::regconfig AS language,
-    e.seq IS NOT NULL AS is_update, COALESCE(e.seq, p.base + m.position) AS place, COALESCE(e.created_at, ${fromEpochMs("m.written_at")}) AS created_at,
+    e.seq IS NOT NULL AS is_update, e.is_same IS FALSE AS is_replaced, COALESCE(e.seq, p.base + m.position) AS place, COALESCE(e.created_at, ${fromEpochMs("m.written_at")}) AS created_at,
     s.entry AS old_entry, s.revision AS old_revision, ${digestSql} AS digest, s.digest IS DISTINCT FROM ${digestSql} AS is_changed
   FROM ${messages}
   JOIN place p ON p.ordinal = m.conversation JOIN head h ON h.ordinal = m.conversation
   LEFT JOIN LATERAL (
-    SELECT x.seq, x.created_at FROM ${table.messages} x
+    SELECT x.seq, x.created_at, x.role = m.role AND x.name IS NOT DISTINCT FROM m.name AND x.content = m.content AND x.parts::text = m.parts AS is_same
+    FROM ${table.messages} x
     WHERE NOT p.is_fresh AND x.tenant = h.tenant AND x.message_id = m.message_id AND (x.conversation_id = h.id AND x.user_id = h.user_id) IS TRUE OFFSET 0
   ) e ON true
   LEFT JOIN LATERAL (
@@ -250,7 +252,7 @@ export function fullAppend(database: Database, conversations: readonly Conversat
       : `unvectored AS (
   DELETE FROM ${database.space.table} v USING emptied e WHERE v.tenant = e.tenant AND v.user_id = e.user_id AND v.entry = e.entry
 ), `
-  }neighbours AS MATERIALIZED (
+  }${forgottenSummaries(database.names)}, neighbours AS MATERIALIZED (
   SELECT DISTINCT n.tenant, n.user_id, n.entry, n.revision
   FROM (SELECT tenant, user_id, conversation_id, place FROM landed WHERE is_update AND is_changed AND content <> '' UNION ALL SELECT tenant, user_id, conversation_id, place FROM emptied) t
   CROSS JOIN LATERAL (SELECT s.* FROM ${table.search} s WHERE s.tenant = t.tenant AND s.user_id = t.user_id AND s.conversation_id = t.conversation_id AND s.seq > t.place ORDER BY s.seq LIMIT 2) n
@@ -272,6 +274,6 @@ export function fullAppend(database: Database, conversations: readonly Conversat
 )`
       : ""
   }
-SELECT conversation, position, place AS seq, ${epochMs("created_at")} AS "createdAt" FROM landed`;
+SELECT conversation, position, place AS seq, ${epochMs("created_at")} AS "createdAt", is_replaced AS "isReplaced" FROM landed`;
   return toStatement(text, parameters);
 }

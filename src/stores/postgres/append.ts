@@ -26,6 +26,10 @@ export async function append(
   const conversations = groupByConversation(requests);
   const isPruning = conversations.some(({ first }) => first.keepNewest !== undefined);
   const outcome = await (isPruning ? appendAndPrune(database, conversations, signal) : appendAll(database, conversations, signal));
+  for (const [{ first }, rows] of outcome) {
+    const replaced = rows.filter(({ isReplaced }) => isReplaced === true).map(({ seq }) => seq);
+    if (replaced.length > 0) first.onReplaced?.(replaced);
+  }
   for (const conversation of outcome.keys()) for (const key of keysOf(conversation)) database.written.add(key);
   return collect(requests, conversations, outcome);
 }
@@ -155,6 +159,8 @@ interface PlacedRow {
   readonly position: number;
   readonly seq: number;
   readonly createdAt: number;
+  /** It was there, and said something else. */
+  readonly isReplaced?: boolean;
 }
 
 function groupByConversation(requests: readonly AppendRequest[]): ConversationAppend[] {

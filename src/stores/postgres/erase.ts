@@ -3,6 +3,7 @@ import { isConversation } from "./conversations.ts";
 import { type Database, Parameters } from "./database.ts";
 import { type ConversationName, eraseConversationsIn, eraseRecordsIn } from "./records.ts";
 import type { SqlTransaction, SqlValue } from "./sql-client.ts";
+import { forgetSummariesIn } from "./summaries.ts";
 
 /*
  * Deleting takes several statements in one transaction, in this order, because each statement sees only what was
@@ -56,14 +57,26 @@ export async function deleteMessages(
       const owner = rows[0]?.userId;
       if (owner === undefined) return undefined;
       const whole = [scope.tenant, owner, conversationId];
-      if (messageIds === undefined)
+      if (messageIds === undefined) {
+        await eraseRecordsIn(
+          database,
+          transaction,
+          { tenant: scope.tenant, userId: owner, resourceId: undefined },
+          ofSummaries(conversationId),
+        );
         return deleteRows(database, transaction, "tenant = $1 AND user_id = $2 AND conversation_id = $3", whole);
+      }
       const { rows: found } = await transaction.query<{ seq: number }>({
         text: `SELECT seq FROM ${table.messages} WHERE tenant = $1 AND user_id = $2 AND conversation_id = $3 AND message_id = ANY($4::text[])`,
         values: [...whole, messageIds],
       });
       if (found.length === 0) return 0;
       const seqs = found.map((row) => row.seq);
+      await forgetSummariesIn(database.names, transaction, scope.tenant, {
+        userIds: seqs.map(() => owner),
+        conversationIds: seqs.map(() => conversationId),
+        seqs,
+      });
       await forgetContext(database, transaction, whole, seqs);
       return deleteRows(database, transaction, "tenant = $1 AND user_id = $2 AND conversation_id = $3 AND seq = ANY($4::bigint[])", [
         ...whole,
@@ -73,6 +86,8 @@ export async function deleteMessages(
     { signal },
   );
 }
+
+const ofSummaries = (conversationId: string) => ({ types: ["summary", "summary_lease"], conversationId });
 
 /** The two turns after a deleted one carry its words: they lose all words of earlier turns now, and are owed the right ones. */
 async function forgetContext(

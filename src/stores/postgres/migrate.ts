@@ -33,6 +33,7 @@ export async function migrate(client: SqlClient, names: Names): Promise<Installa
   }
   const known = await migrationFiles();
   if (before.vectorVersion === null) await createExtension(client);
+  const installation = checkVector(before.vectorVersion === null ? await inspect(client, names) : before);
   const applied = before.hasMigrations ? await appliedMigrations(client, names) : 0;
   if (applied > latestOf(known)) {
     throw new BackendError(
@@ -42,9 +43,8 @@ export async function migrate(client: SqlClient, names: Names): Promise<Installa
       { code: "backend_outdated" },
     );
   }
-  if (applied < latestOf(known)) await applyMigrations(client, names, known);
-  const after = before.vectorVersion === null ? await inspect(client, names) : before;
-  return checkVector(after);
+  if (applied < latestOf(known)) await applyMigrations(client, names, known, installation);
+  return installation;
 }
 
 /**
@@ -150,7 +150,12 @@ async function createExtension(client: SqlClient): Promise<void> {
   }
 }
 
-async function applyMigrations(client: SqlClient, names: Names, known: readonly MigrationFile[]): Promise<void> {
+async function applyMigrations(
+  client: SqlClient,
+  names: Names,
+  known: readonly MigrationFile[],
+  { vectorSchema }: Installation,
+): Promise<void> {
   try {
     await client.transaction(async (transaction) => {
       await transaction.query({
@@ -167,7 +172,7 @@ async function applyMigrations(client: SqlClient, names: Names, known: readonly 
       });
       const applied = state[0]?.version ?? 0;
       for (const migration of known.filter(({ version }) => version > applied)) {
-        await transaction.execute(fillNames(migration.sql, names));
+        await transaction.execute(fillNames(migration.sql.replaceAll("{vector}", `${vectorSchema}.vector`), names));
         await transaction.query({
           text: `INSERT INTO ${names.table.migrations} (version, name) VALUES ($1, $2)`,
           values: [migration.version, migration.name],
@@ -224,7 +229,7 @@ async function migrationFiles(): Promise<MigrationFile[]> {
   );
 }
 
-/** `{messages}` stands for a qualified table, `{index:name}` for the name of an index or constraint. */
+/** `{vector}` stands for the type, `{messages}` for a qualified table, `{index:name}` for the name of an index or constraint. */
 function fillNames(sql: string, names: Names): string {
   return sql.replace(/\{(index:)?(\w+)\}/g, (_, isIndex: string | undefined, name: string) =>
     isIndex === undefined ? names.table[name as keyof Names["table"]] : names.index(name),

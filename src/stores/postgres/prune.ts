@@ -2,6 +2,7 @@ import { type Database, Parameters, statementName } from "./database.ts";
 import { deleteRows } from "./erase.ts";
 import { listMessages } from "./messages.ts";
 import type { SqlTransaction, SqlValue } from "./sql-client.ts";
+import { forgetSummariesIn } from "./summaries.ts";
 
 /** A conversation, and how many messages it keeps. */
 export interface KeptConversation {
@@ -95,6 +96,11 @@ async function deleteAll(database: Database, transaction: SqlTransaction, tenant
   const ofPlaces = "(user_id, conversation_id, seq) IN (SELECT * FROM unnest($2::text[], $3::text[], $4::bigint[]))";
   await forgetWords(database, transaction, places);
   await deleteRows(database, transaction, `tenant = $1 AND ${ofPlaces}`, places);
+  await forgetSummariesIn(database.names, transaction, tenant, {
+    userIds: old.map((row) => row.userId),
+    conversationIds: old.map((row) => row.conversationId),
+    seqs: old.map((row) => row.seq),
+  });
   await transaction.query({
     text: `DELETE FROM ${database.names.table.records} r USING unnest($2::text[], $3::text[], $4::text[]) k(user_id, conversation_id, message_id)
   WHERE r.tenant = $1 AND r.conversation_id = k.conversation_id AND r.user_id = k.user_id AND r.type = '${versionType}' AND r.metadata->>'messageId' = k.message_id`,

@@ -12,6 +12,10 @@ export interface RecordDatabase {
   readonly names: Names;
   /** A text-search configuration the server has. */
   readonly language: string;
+  /** Quoted name of the schema that holds pgvector. */
+  readonly vectorSchema: string;
+  /** Object id of the type `vector`. */
+  readonly vectorTypeId: number;
   /** When a write next takes out what has expired. */
   readonly purge: { dueAt: number };
 }
@@ -33,11 +37,14 @@ export interface RecordRow {
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly expiresAt: number | null;
+  readonly wantsVector: boolean;
+  readonly vectorModel: string | null;
 }
 
 /** SQL: of the record `r`. */
 export const recordColumns = `r.tenant, r.user_id AS "userId", r.type, r.id, r.resource_id AS "resourceId", r.conversation_id AS "conversationId", r.name, r.key,
-  r.content, r.data::text AS data, r.position, r.version, ${epochMs("r.created_at")} AS "createdAt", ${epochMs("r.updated_at")} AS "updatedAt", ${epochMs("r.expires_at")} AS "expiresAt"`;
+  r.content, r.data::text AS data, r.position, r.version, ${epochMs("r.created_at")} AS "createdAt", ${epochMs("r.updated_at")} AS "updatedAt", ${epochMs("r.expires_at")} AS "expiresAt",
+  r.wants_vector AS "wantsVector", r.embedding_model AS "vectorModel"`;
 
 export function toRecord(row: RecordRow): StoredRecord {
   return {
@@ -56,6 +63,7 @@ export function toRecord(row: RecordRow): StoredRecord {
     createdAt: new Date(row.createdAt),
     updatedAt: new Date(row.updatedAt),
     expiresAt: row.expiresAt === null ? undefined : new Date(row.expiresAt),
+    ...(row.wantsVector && { wantsVector: true as const }),
   };
 }
 
@@ -73,9 +81,10 @@ export function notExpired(column: string, parameters: Parameters<SqlValue>): st
 
 /** SQL: the record `r` is in scope and fulfils the conditions, expired or not. */
 export function fulfilling(scope: StoreScope, conditions: RecordConditions, parameters: Parameters<SqlValue>): string {
-  const { types, ids, name, names, key, conversationId, positionFrom, positionBefore, filter } = conditions;
+  const { types, exceptTypes, ids, name, names, key, conversationId, positionFrom, positionBefore, filter } = conditions;
   const terms = inScope(scope, parameters);
   if (types !== undefined) terms.push(oneOf("r.type", types, parameters));
+  if (exceptTypes !== undefined) terms.push(`r.type <> ALL(${parameters.add(exceptTypes, "text[]")})`);
   if (ids !== undefined) terms.push(oneOf("r.id", ids, parameters));
   if (name !== undefined) terms.push(`r.name = ${parameters.add(name, "text")}`);
   if (names !== undefined) terms.push(oneOf("r.name", names, parameters));

@@ -7,6 +7,7 @@ import { targetOf } from "../record-operations.ts";
 import { speaking } from "./errors.ts";
 import { countRecords, getRecords, listRecords, searchRecords } from "./record-reads.ts";
 import type { RecordDatabase } from "./record-rows.ts";
+import { getVectors, missingVectors, searchVectors, setVectors } from "./record-vectors.ts";
 import { changeRecords, eraseRecords, writeRecords } from "./records.ts";
 import type { RowScope } from "./row-security.ts";
 import type { SqlClient } from "./sql-client.ts";
@@ -70,6 +71,17 @@ export function recordStoreAt({ client, database, release, versions }: RecordPla
     list: (scope, query, signal) => on("list", signal, rowsOf(scope), (found) => listRecords(found, scope, query, signal)),
     count: (scope, conditions, signal) => on("count", signal, rowsOf(scope), (found) => countRecords(found, scope, conditions, signal)),
     searchText: (scope, query, signal) => on("search text", signal, rowsOf(scope), (found) => searchRecords(found, scope, query, signal)),
+    vectors: {
+      set: (entries, signal) =>
+        on("set vectors", signal, commonOf(entries.map(({ record }) => record)), (found) => setVectors(found, entries, signal)),
+      get: (tenant, wanted, signal) => {
+        const owners = wanted.map(({ userId }) => ({ tenant, userId }));
+        return on("get vectors", signal, commonOf(owners), (found) => getVectors(found, tenant, wanted, signal));
+      },
+      missing: (model, limit, signal) =>
+        on("look for missing vectors", signal, everybody, (found) => missingVectors(found, model, limit, signal)),
+      search: (scope, query, signal) => on("search vectors", signal, rowsOf(scope), (found) => searchVectors(found, scope, query, signal)),
+    },
     erase: (scope, conditions, signal) => on("erase", signal, rowsOf(scope), (found) => eraseRecords(found, scope, conditions, signal)),
   };
 }
@@ -83,6 +95,7 @@ const guarantees: RecordGuarantees = {
   deleted: "required",
   lossless: "required",
   text: "required",
+  vectors: "required",
 };
 
 const everybody: RowScope = { tenant: undefined, userId: undefined };

@@ -1,5 +1,5 @@
 import type { Metadata } from "../../domain/message.ts";
-import type { RecordConditions, RecordName, RecordOperation, StoredRecord } from "../../domain/record-store.ts";
+import type { RecordConditions, RecordName, RecordOperation, RecordVector, StoredRecord } from "../../domain/record-store.ts";
 import { filterableMetadata } from "../../domain/search-text.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
 import { segmentWords } from "../../domain/words.ts";
@@ -18,7 +18,9 @@ import {
   recordColumns,
   toRecord,
 } from "./record-rows.ts";
+import { changeVector, storedVectors } from "./record-vectors.ts";
 import type { SqlTransaction, SqlValue } from "./sql-client.ts";
+import { encodeVectorArray } from "./vectors.ts";
 
 /** How often a process takes out what has expired, as it writes, and how much at once. */
 const purgeEveryMs = 60_000;
@@ -81,22 +83,30 @@ async function writeIn(
   const found = rows.map(toRecord);
   const after = new Map(found.filter((record) => isThere(record, now)).map((record) => [keyOf(record), record]));
   const before = new Map(after);
-  const answers = operations.map((operation) => apply(after, operation, now));
+  const vectors = await storedVectors(
+    database,
+    transaction,
+    rows.filter(({ vectorModel }) => vectorModel !== null),
+  );
+  const answers = operations.map((operation) => {
+    changeVector(vectors, operation, after.get(keyOf(targetOf(operation))));
+    return apply(after, operation, now);
+  });
   checkKeys([...after.values()]);
   const gone = found.filter((record) => after.get(keyOf(record)) !== before.get(keyOf(record)) || !isThere(record, now));
   const made = [...after].filter(([key, record]) => before.get(key) !== record).map(([, record]) => record);
   await deleteRows(database, transaction, gone);
-  await insertRows(database, transaction, made);
+  await insertRows(database, transaction, made, vectors);
   if (now >= database.purge.dueAt) await purgeIn(database, transaction, now);
   return answers.map((answer) => answer && structuredClone(answer));
 }
 
 /** Takes out records that have expired, some at a time. Nobody waits for it. */
-export async function purgeRecords(database: RecordDatabase): Promise<void> {
+export async function purgeRecords(database: Pick<RecordDatabase, "client" | "names" | "purge">): Promise<void> {
   await database.client.transaction((transaction) => purgeIn(database, transaction, Date.now()));
 }
 
-async function purgeIn({ names, purge }: RecordDatabase, transaction: SqlTransaction, now: number): Promise<void> {
+async function purgeIn({ names, purge }: Pick<RecordDatabase, "names" | "purge">, transaction: SqlTransaction, now: number): Promise<void> {
   const { records } = names.table;
   purge.dueAt = now + purgeEveryMs;
   const { rowCount } = await transaction.query({
@@ -193,20 +203,22 @@ WHERE r.tenant = t.tenant AND r.user_id = t.user_id AND r.type = t.type AND r.id
 }
 
 async function insertRows(
-  { names, language }: RecordDatabase,
+  { names, language, vectorSchema, vectorTypeId }: RecordDatabase,
   transaction: SqlTransaction,
   records: readonly StoredRecord[],
+  vectors: ReadonlyMap<string, RecordVector>,
 ): Promise<void> {
   if (records.length === 0) return;
   const of = (read: (record: StoredRecord) => string | number | null) => records.map(read);
   const data = records.map((record) => JSON.stringify(record.data));
   await transaction.query({
-    text: `INSERT INTO ${names.table.records} (tenant, user_id, type, id, resource_id, conversation_id, name, key, content, data, metadata, position, version, created_at, updated_at, expires_at, words)
+    text: `INSERT INTO ${names.table.records} (tenant, user_id, type, id, resource_id, conversation_id, name, key, content, data, metadata, position, version, created_at, updated_at, expires_at, words, wants_vector, embedding_model, embedding)
 SELECT tenant, user_id, type, id, resource_id, conversation_id, name, key, content, data::json, metadata::jsonb, position, version,
-  ${fromEpochMs("created_at")}, ${fromEpochMs("updated_at")}, ${fromEpochMs("expires_at")}, to_tsvector($17::text::regconfig, words)
+  ${fromEpochMs("created_at")}, ${fromEpochMs("updated_at")}, ${fromEpochMs("expires_at")}, to_tsvector($17::text::regconfig, words),
+  wants_vector, embedding_model, embedding
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
-  $12::float8[], $13::bigint[], $14::float8[], $15::float8[], $16::float8[], $18::text[])
-  t(tenant, user_id, type, id, resource_id, conversation_id, name, key, content, data, metadata, position, version, created_at, updated_at, expires_at, words)`,
+  $12::float8[], $13::bigint[], $14::float8[], $15::float8[], $16::float8[], $18::text[], $19::boolean[], $20::text[], $21::${vectorSchema}.vector[])
+  t(tenant, user_id, type, id, resource_id, conversation_id, name, key, content, data, metadata, position, version, created_at, updated_at, expires_at, words, wants_vector, embedding_model, embedding)`,
     values: [
       ...nameValues(records),
       of(({ resourceId }) => resourceId),
@@ -223,6 +235,12 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
       of(({ expiresAt }) => expiresAt?.getTime() ?? null),
       language,
       of(({ name, content }) => segmentWords(`${name ?? ""} ${content.slice(0, mostIndexedCharacters)}`)),
+      records.map(({ wantsVector }) => wantsVector === true),
+      of((record) => vectors.get(keyOf(record))?.model ?? null),
+      encodeVectorArray(
+        records.map((record) => vectors.get(keyOf(record))?.values),
+        vectorTypeId,
+      ),
     ],
   });
 }

@@ -8,12 +8,17 @@ import type {
   RecordName,
   RecordOperation,
   RecordQuery,
+  RecordSimilarity,
   RecordStore,
+  RecordVector,
+  RecordVectorEntry,
+  RecordVectorQuery,
   StoredRecord,
 } from "../../domain/record-store.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
+import { cosine } from "../../internal/cosine.ts";
 import { decodeCursor, encodeCursor } from "../cursors.ts";
-import { checkExpected, keyTaken, targetOf } from "../record-operations.ts";
+import { checkExpected, hasSameText, keyTaken, targetOf } from "../record-operations.ts";
 
 /** There is nothing to choose. */
 export type MemoryRecordStoreOptions = Readonly<Record<never, never>>;
@@ -66,7 +71,7 @@ export function memoryRecordStore(_options: MemoryRecordStoreOptions = {}): Reco
       const change = changes.get(key) ?? { before: find(target.tenant, target), after: find(target.tenant, target) };
       checkExpected(operation, change.after?.record.version ?? 0);
       if ("check" in operation) return change.after;
-      const after = "put" in operation ? copyIn(operation.put, (change.after?.record.version ?? 0) + 1) : undefined;
+      const after = "put" in operation ? copyIn(operation, change.after) : undefined;
       changes.set(key, { before: change.before, after });
       return after ?? change.after;
     });
@@ -98,6 +103,38 @@ export function memoryRecordStore(_options: MemoryRecordStoreOptions = {}): Reco
     return rows.filter((held) => isThere(held) && isInScope(held.record, scope) && matches(held, conditions));
   }
 
+  function setVectors(entries: readonly RecordVectorEntry[]): void {
+    for (const { record, model, values } of entries) {
+      const held = find(record.tenant, record);
+      if (held !== undefined && hasSameText(held.record, record)) held.vector = copyVector({ model, values });
+    }
+  }
+
+  function missingVectors(model: string, limit: number): StoredRecord[] {
+    const found: StoredRecord[] = [];
+    for (const rows of tenants.values()) {
+      for (const held of rows.values()) {
+        if (found.length >= limit) return found;
+        const { wantsVector, content } = held.record;
+        if (wantsVector === true && content !== "" && held.vector?.model !== model && isThere(held)) found.push(copyOut(held));
+      }
+    }
+    return found;
+  }
+
+  function nearest(scope: StoreScope, { model, values, limit, minSimilarity = -1, ...conditions }: RecordVectorQuery): RecordSimilarity[] {
+    return matching(scope, conditions)
+      .flatMap((held) => {
+        const { vector } = held;
+        if (vector?.model !== model || vector.values?.length !== values.length) return [];
+        return [{ held, similarity: cosine(vector.values, values) }];
+      })
+      .filter(({ similarity }) => similarity >= minSimilarity)
+      .sort((left, right) => right.similarity - left.similarity || (keyOf(left.held.record) < keyOf(right.held.record) ? -1 : 1))
+      .slice(0, limit)
+      .map(({ held, similarity }) => ({ record: copyOut(held), similarity }));
+  }
+
   return {
     name: "memory",
     guarantees,
@@ -120,6 +157,18 @@ export function memoryRecordStore(_options: MemoryRecordStoreOptions = {}): Reco
     get: (tenant, names, signal) => during("get", signal, () => get(tenant, names)),
     list: (scope, query, signal) => during("list", signal, () => page(matching(scope, query), query)),
     count: (scope, conditions, signal) => during("count", signal, () => matching(scope, conditions).length),
+    vectors: {
+      set: (entries, signal) => during("set vectors", signal, () => setVectors(entries)),
+      get: (tenant, names, signal) =>
+        during("get vectors", signal, () =>
+          names.map((name) => {
+            const vector = find(tenant, name)?.vector;
+            return vector && copyVector(vector);
+          }),
+        ),
+      missing: (model, limit, signal) => during("look for missing vectors", signal, () => missingVectors(model, limit)),
+      search: (scope, query, signal) => during("search vectors", signal, () => nearest(scope, query)),
+    },
     erase: (scope, conditions, signal) =>
       during("erase", signal, () => {
         const gone = matching(scope, conditions);
@@ -139,12 +188,14 @@ const guarantees: RecordGuarantees = {
   deleted: "required",
   lossless: "required",
   text: { level: "not offered", why: "the core ranks by words itself" },
+  vectors: "required",
 };
 
 /** A record with its data as JSON, so that no one else holds a part of it. */
 interface Held {
   readonly record: Omit<StoredRecord, "data">;
   readonly dataJson: string;
+  vector?: RecordVector | undefined;
 }
 
 const keyOf = ({ userId, type, id }: RecordName) => JSON.stringify([userId, type, id]);
@@ -153,8 +204,16 @@ function copyDates<Fields extends Pick<NewRecord, "createdAt" | "expiresAt">>(fi
   return { ...fields, createdAt: new Date(fields.createdAt), expiresAt: fields.expiresAt && new Date(fields.expiresAt) };
 }
 
-function copyIn({ data, ...record }: NewRecord, version: number): Held {
-  return { record: { ...copyDates(record), version, updatedAt: new Date() }, dataJson: JSON.stringify(data) };
+function copyIn({ put: { data, ...record }, vector }: Extract<RecordOperation, { put: NewRecord }>, before: Held | undefined): Held {
+  return {
+    record: { ...copyDates(record), version: (before?.record.version ?? 0) + 1, updatedAt: new Date() },
+    dataJson: JSON.stringify(data),
+    vector: vector === undefined ? (hasSameText(record, before?.record) ? before?.vector : undefined) : copyVector(vector),
+  };
+}
+
+function copyVector({ model, values }: RecordVector): RecordVector {
+  return { model, values: values && Float32Array.from(values) };
 }
 
 function copyOut({ record, dataJson }: Held): StoredRecord {
@@ -178,9 +237,10 @@ function isInScope(record: Held["record"], { userId, resourceId }: StoreScope): 
 }
 
 function matches({ record, dataJson }: Held, conditions: RecordConditions): boolean {
-  const { types, ids, name, names, key, conversationId, positionFrom, positionBefore, filter } = conditions;
+  const { types, exceptTypes, ids, name, names, key, conversationId, positionFrom, positionBefore, filter } = conditions;
   return (
     (types === undefined || types.includes(record.type)) &&
+    exceptTypes?.includes(record.type) !== true &&
     (ids === undefined || ids.includes(record.id)) &&
     (name === undefined || record.name === name) &&
     (names === undefined || (record.name !== undefined && names.includes(record.name))) &&

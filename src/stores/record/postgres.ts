@@ -39,7 +39,8 @@ export function postgresRecordStore(options: PostgresRecordStoreOptions = {}): R
     const installation = await migrate(client, names);
     serverVersion = installation.serverVersion;
     if (rls !== false) await enforcePolicies(client, names, [names.table.records], role);
-    return { client, names, language: installation.languages.has(language) ? language : "simple", purge: { dueAt: 0 } };
+    const { languages, vectorSchema, vectorTypeId } = installation;
+    return { client, names, language: languages.has(language) ? language : "simple", vectorSchema, vectorTypeId, purge: { dueAt: 0 } };
   });
 
   return recordStoreAt({

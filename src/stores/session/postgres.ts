@@ -131,6 +131,7 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
     stats: (scope, signal) => say("stats", async () => storeStats(await of(rows(scope)), scope, signal)),
 
     prunes: true,
+    forgetsSummaries: true,
     append: (requests, signal) =>
       say("append", async () => {
         const [first] = requests;
@@ -190,7 +191,8 @@ export function postgresSessionStore(options: PostgresSessionStoreOptions = {}):
       client,
       async database(scope) {
         const found = await of(scope);
-        return { client: found.client, names, language: knownLanguage(found, language), purge: found.purge };
+        const { vectorSchema, vectorTypeId } = found.installation;
+        return { client: found.client, names, language: knownLanguage(found, language), vectorSchema, vectorTypeId, purge: found.purge };
       },
       release: async () => {},
       versions: () => ({}),

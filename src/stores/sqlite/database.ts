@@ -36,8 +36,8 @@ export interface SqliteStatementLike {
   run(...values: SqliteValue[]): { readonly changes: number | bigint };
 }
 
-export type SqliteValue = string | number | null;
-type SqliteOutput = SqliteValue | bigint | Uint8Array;
+export type SqliteValue = string | number | null | Uint8Array;
+type SqliteOutput = SqliteValue | bigint;
 
 /** What a kind of store keeps in the file. */
 export interface SqliteSchema {

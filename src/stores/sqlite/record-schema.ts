@@ -37,5 +37,12 @@ CREATE INDEX {records_name} ON {records} (tenant, name, type) WHERE name IS NOT 
 CREATE INDEX {records_of_user} ON {records} (tenant, user_id, type, position, id);
 CREATE INDEX {records_of_tenant} ON {records} (tenant, type, position, user_id, id);
 `,
+    `
+ALTER TABLE {records} ADD COLUMN wants_vector INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE {records} ADD COLUMN vector_model TEXT;
+CREATE INDEX {records_vectors} ON {records} (vector_model) WHERE wants_vector = 1;
+-- Apart from the records, so that reading those does not read these.
+CREATE TABLE {record_vectors} (entry INTEGER PRIMARY KEY, vector BLOB NOT NULL) STRICT;
+`,
   ],
 };

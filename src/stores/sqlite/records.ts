@@ -12,54 +12,17 @@ import type {
 import type { StoreScope } from "../../domain/session-store.ts";
 import { segmentWords } from "../../domain/words.ts";
 import { decodeCursor, encodeCursor } from "../cursors.ts";
-import { checkExpected, keyTaken, targetOf } from "../record-operations.ts";
-import { addCondition, type Conditions, inScope, where } from "./conversations.ts";
+import { checkExpected, hasSameText, keyTaken, targetOf } from "../record-operations.ts";
+import { addCondition, where } from "./conversations.ts";
 import type { SqliteRows } from "./database.ts";
+import { fulfilling, isThere, matching, type RecordRow, selectRecord, toRecord } from "./record-rows.ts";
+import { storeVector } from "./record-vectors.ts";
 import { anyOf, scopeToken } from "./words.ts";
 
 /** Expired records a write takes out along the way. */
 const mostExpired = 200;
 /** Of a longer text the beginning is indexed. */
 const mostIndexedCharacters = 100_000;
-
-interface RecordRow {
-  readonly entry: number;
-  readonly tenant: string;
-  readonly user_id: string;
-  readonly type: string;
-  readonly id: string;
-  readonly resource_id: string;
-  readonly conversation_id: string | null;
-  readonly name: string | null;
-  readonly key: string | null;
-  readonly content: string;
-  readonly data: string;
-  readonly position: number;
-  readonly version: number;
-  readonly created_at: number;
-  readonly updated_at: number;
-  readonly expires_at: number | null;
-}
-
-function toRecord(row: RecordRow): StoredRecord {
-  return {
-    tenant: row.tenant,
-    userId: row.user_id,
-    type: row.type,
-    id: row.id,
-    resourceId: row.resource_id,
-    conversationId: row.conversation_id ?? undefined,
-    name: row.name ?? undefined,
-    key: row.key ?? undefined,
-    content: row.content,
-    data: JSON.parse(row.data),
-    position: row.position,
-    version: row.version,
-    createdAt: new Date(row.created_at),
-    updatedAt: new Date(row.updated_at),
-    expiresAt: row.expires_at === null ? undefined : new Date(row.expires_at),
-  };
-}
 
 /**
  * Keys are given when all operations are done, so that they may change hands in any order. Whatever fails takes the
@@ -79,6 +42,9 @@ export function writeRecords(rows: SqliteRows, operations: readonly RecordOperat
     }
     const row = put(rows, operation.put, now);
     written.set(row.entry, row);
+    const { vector } = operation;
+    if (vector !== undefined) storeVector(rows, row.entry, vector);
+    else if (before !== undefined && !hasSameText(operation.put, toRecord(before))) storeVector(rows, row.entry, undefined);
     return toRecord(row);
   });
   for (const row of written.values()) giveKey(rows, row, now);
@@ -89,11 +55,11 @@ export function writeRecords(rows: SqliteRows, operations: readonly RecordOperat
 /** Stores the record without its key, and answers it with. */
 function put(rows: SqliteRows, record: NewRecord, now: number): RecordRow {
   const row = rows.get<RecordRow>(
-    `INSERT INTO {records} (tenant, user_id, type, id, resource_id, conversation_id, name, content, data, position, version, created_at, updated_at, expires_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT (tenant, user_id, type, id) DO UPDATE SET
+    `INSERT INTO {records} (tenant, user_id, type, id, resource_id, conversation_id, name, content, data, position, version, created_at, updated_at, expires_at, wants_vector)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?) ON CONFLICT (tenant, user_id, type, id) DO UPDATE SET
   resource_id = excluded.resource_id, conversation_id = excluded.conversation_id, name = excluded.name, key = NULL, content = excluded.content,
   data = excluded.data, position = excluded.position, version = version + 1, created_at = excluded.created_at,
-  updated_at = max(updated_at, excluded.updated_at), expires_at = excluded.expires_at RETURNING *`,
+  updated_at = max(updated_at, excluded.updated_at), expires_at = excluded.expires_at, wants_vector = excluded.wants_vector RETURNING *`,
     record.tenant,
     record.userId,
     record.type,
@@ -107,6 +73,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT (tenant, user_id, 
     record.createdAt.getTime(),
     now,
     record.expiresAt?.getTime() ?? null,
+    record.wantsVector === true ? 1 : 0,
   ) as RecordRow;
   return { ...row, key: record.key ?? null };
 }
@@ -138,6 +105,7 @@ function indexRecord(rows: SqliteRows, { entry, tenant, user_id, name, content }
 }
 
 function remove(rows: SqliteRows, entry: number): void {
+  rows.run("DELETE FROM {record_vectors} WHERE entry = ?", entry);
   rows.run("DELETE FROM {record_words} WHERE rowid = ?", entry);
   rows.run("DELETE FROM {records} WHERE entry = ?", entry);
 }
@@ -147,8 +115,6 @@ function removeExpired(rows: SqliteRows, now: number): void {
   for (const { entry } of expired) remove(rows, entry);
 }
 
-const isThere = (row: RecordRow, now: number) => row.expires_at === null || row.expires_at > now;
-
 /** An expired one is taken out. */
 function findRecord(rows: SqliteRows, tenant: string, name: RecordName, now: number): RecordRow | undefined {
   const row = selectRecord(rows, tenant, name);
@@ -157,45 +123,12 @@ function findRecord(rows: SqliteRows, tenant: string, name: RecordName, now: num
   return undefined;
 }
 
-function selectRecord(rows: SqliteRows, tenant: string, { userId, type, id }: RecordName): RecordRow | undefined {
-  return rows.get<RecordRow>("SELECT * FROM {records} WHERE tenant = ? AND user_id = ? AND type = ? AND id = ?", tenant, userId, type, id);
-}
-
 export function getRecords(rows: SqliteRows, tenant: string, names: readonly RecordName[]): (StoredRecord | undefined)[] {
   const now = Date.now();
   return names.map((name) => {
     const row = selectRecord(rows, tenant, name);
     return row !== undefined && isThere(row, now) ? toRecord(row) : undefined;
   });
-}
-
-function matching(scope: StoreScope, query: RecordConditions): Conditions {
-  const conditions = fulfilling(scope, query);
-  addCondition(conditions, "(expires_at IS NULL OR expires_at > ?)", Date.now());
-  return conditions;
-}
-
-/** Expired or not. */
-function fulfilling(scope: StoreScope, query: RecordConditions): Conditions {
-  const { types, ids, name, names, key, conversationId, positionFrom, positionBefore, filter } = query;
-  const conditions = inScope(scope);
-  if (types !== undefined) addCondition(conditions, ...oneOf("type", types));
-  if (ids !== undefined) addCondition(conditions, ...oneOf("id", ids));
-  if (name !== undefined) addCondition(conditions, "{records}.name = ?", name);
-  if (names !== undefined) addCondition(conditions, ...oneOf("{records}.name", names));
-  if (key !== undefined) addCondition(conditions, "key = ?", key);
-  if (conversationId !== undefined) addCondition(conditions, "conversation_id = ?", conversationId);
-  if (positionFrom !== undefined) addCondition(conditions, "position >= ?", positionFrom);
-  if (positionBefore !== undefined) addCondition(conditions, "position < ?", positionBefore);
-  if (filter !== undefined) addCondition(conditions, "unforget_matches(data, ?)", JSON.stringify(filter));
-  return conditions;
-}
-
-/** One alone keeps the order of an index. */
-function oneOf(column: string, values: readonly string[]): [sql: string, value: string] {
-  const [first] = values;
-  if (first !== undefined && values.length === 1) return [`${column} = ?`, first];
-  return [`${column} IN (SELECT value FROM json_each(?))`, JSON.stringify(values)];
 }
 
 /** SQL: what a list is ordered by. */
@@ -251,6 +184,7 @@ export function eraseRecords(rows: SqliteRows, scope: StoreScope, query: RecordC
   const conditions = fulfilling(scope, query);
   const count = countRecords(rows, scope, query);
   rows.run(`DELETE FROM {record_words} WHERE rowid IN (SELECT entry FROM {records} ${where(conditions)})`, ...conditions.values);
+  rows.run(`DELETE FROM {record_vectors} WHERE entry IN (SELECT entry FROM {records} ${where(conditions)})`, ...conditions.values);
   rows.run(`DELETE FROM {records} ${where(conditions)}`, ...conditions.values);
   return count;
 }

@@ -179,6 +179,38 @@ export const deleted: readonly StorePromise[] = [
     await store.erase(fixture.scope(), { compact: false });
     expect(await left()).toEqual(["of another's c"]);
   }),
+
+  promise("a store that forgets summaries takes those of what changes or goes, and tells what was replaced", async (fixture) => {
+    const { store, tenant } = fixture;
+    const { records } = store;
+    if (records === undefined || store.forgetsSummaries !== true) return;
+    await records.open();
+    const stored = await fixture.add("c", [message("a", "zebra"), message("b", "giraffe"), message("c", "lion"), message("d", "bear")]);
+    const [a = 0, b = 0, c = 0, d = 0] = stored.map(({ seq }) => seq);
+    const ofPlaces = (id: string, fromSeq: number, position: number, type = "summary") => ({
+      put: { ...newRecord, tenant, id, type, conversationId: "c", position, data: { fromSeq } },
+    });
+    await records.write([
+      ...[ofPlaces("a", a, a), ofPlaces("b to c", b, c), ofPlaces("d", d, d), ofPlaces("all", a, d)],
+      ...[ofPlaces("lease of c", c, c, "summary_lease"), ofPlaces("note", a, d, "note")],
+    ]);
+    const left = async () => {
+      const query = { orderBy: "position", direction: "asc", limit: 100, cursor: undefined, offset: 0 } as const;
+      return (await records.list({ tenant, userId: user, resourceId: undefined }, query)).items.map(({ id }) => id).toSorted();
+    };
+    let replaced: readonly number[] = [];
+    const onReplaced = (seqs: readonly number[]) => {
+      replaced = seqs;
+    };
+    await fixture.add("c", [message("c", "lion"), message("e", "wolf")], { onReplaced });
+    expect([replaced, await left()]).toEqual([[], ["a", "all", "b to c", "d", "lease of c", "note"]]);
+    await fixture.add("c", [message("c", "tiger")], { onReplaced });
+    expect([replaced, await left()]).toEqual([[c], ["a", "d", "note"]]);
+    await store.deleteMessages(fixture.scope(), "c", ["a", "unknown"]);
+    expect(await left()).toEqual(["d", "note"]);
+    await store.deleteMessages(fixture.scope(), "c", undefined);
+    expect(await left()).toEqual(["note"]);
+  }),
 ];
 
 const newRecord: Omit<NewRecord, "tenant" | "id"> = {

@@ -1,8 +1,8 @@
 import { InvalidArgumentError } from "../../../domain/errors.ts";
 import { filterableMetadata } from "../../../domain/search-text.ts";
+import { storableJson } from "../../../internal/storable-json.ts";
 import { encodeVectorArray } from "../../../stores/postgres/vectors.ts";
 import type { VectorItem } from "../shapes.ts";
-import { storableJson } from "../storable-json.ts";
 import type { Queryable, VectorDatabase } from "./table.ts";
 
 /** B-tree entries end at 2,704 bytes. */

@@ -20,15 +20,15 @@ export interface ImportOptions {
 
 /** Does the next step of an import, and writes down how far it is. */
 export async function advance(transaction: SqlTransaction, state: MigrationState, options: ImportOptions): Promise<MigrationState> {
-  const { names, tenant } = options;
-  const context = { transaction, names, tenant, state };
+  const { names, tenant, installation } = options;
+  const context = { transaction, names, installation, tenant, state };
   return writeState(transaction, names, await steps[state.phase](context, options));
 }
 
 /** Orders anew what is still missing: somebody wrote a message of the same id meanwhile. */
 export async function requeue(transaction: SqlTransaction, state: MigrationState, options: ImportOptions): Promise<MigrationState> {
-  const { names, tenant } = options;
-  const total = state.done + (await queueMessages({ transaction, names, tenant, state }));
+  const { names, tenant, installation } = options;
+  const total = state.done + (await queueMessages({ transaction, names, installation, tenant, state }));
   return writeState(transaction, names, { ...state, position: [], total });
 }
 

@@ -1,3 +1,4 @@
+import type { Installation } from "../../../stores/postgres/migrate.ts";
 import type { Names } from "../../../stores/postgres/names.ts";
 import type { SqlTransaction } from "../../../stores/postgres/sql-client.ts";
 import { type MigrationState, migrationTables, movedTable } from "./state.ts";
@@ -7,6 +8,7 @@ import { type FoundTable, findTables, type LegacyTable } from "./tables.ts";
 export interface ImportContext {
   readonly transaction: SqlTransaction;
   readonly names: Names;
+  readonly installation: Installation;
   readonly tenant: string;
   readonly state: MigrationState;
 }
@@ -96,13 +98,14 @@ function metadataSql({ version }: MigrationState): string {
  *
  * Not logged, so it is empty after a crash of the server: then it is made anew, of what is still missing.
  */
-export async function queueMessages({ transaction, names, tenant, state }: ImportContext): Promise<number> {
+export async function queueMessages(context: ImportContext): Promise<number> {
+  const { transaction, names, tenant, state } = context;
   const { queue } = migrationTables(names);
   await transaction.execute(`DROP TABLE IF EXISTS ${queue};
     CREATE UNLOGGED TABLE ${queue} (place bigint NOT NULL, row tid NOT NULL, copy integer NOT NULL, bytes bigint NOT NULL)`);
   const old = movedTable(names, state, "messages");
   if (old === undefined) return 0;
-  const columns = (await columnsOf({ transaction, names, tenant, state }, "messages")) ?? new Set();
+  const columns = (await columnsOf(context, "messages")) ?? new Set();
   const sizes = ["content", "parts", "metadata"].filter((column) => columns.has(column)).map((column) => sizeSql(column));
   const { rowCount } = await transaction.query({
     text: `INSERT INTO ${queue} (place, row, copy, bytes)

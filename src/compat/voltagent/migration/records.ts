@@ -7,8 +7,16 @@ import type { ImportContext } from "./conversations.ts";
 /** Stores those records that are not there yet; of two of one name the first. Answers them. */
 export async function putMissing(context: ImportContext, language: string, records: readonly NewRecord[]): Promise<NewRecord[]> {
   const distinct = [...new Map(records.toReversed().map((record) => [nameOf(record), record])).values()].toReversed();
-  const { names, tenant, transaction } = context;
-  const database = { client: clientWithin(transaction), names, language, purge: { dueAt: Number.POSITIVE_INFINITY } };
+  const { names, installation, tenant, transaction } = context;
+  const { vectorSchema, vectorTypeId } = installation;
+  const database = {
+    client: clientWithin(transaction),
+    names,
+    language,
+    vectorSchema,
+    vectorTypeId,
+    purge: { dueAt: Number.POSITIVE_INFINITY },
+  };
   const found = await getRecords(database, tenant, distinct);
   const missing = distinct.filter((_, index) => found[index] === undefined);
   await writeRecords(

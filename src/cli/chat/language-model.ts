@@ -1,20 +1,12 @@
 import { DependencyMissingError, InvalidArgumentError } from "../../domain/errors.ts";
+import type { LanguageModelLike } from "../../index.ts";
 import { loadDependency } from "../../internal/load-dependency.ts";
 import { hasProviderKey, providerBaseUrl } from "../environment.ts";
-import type { Answerer } from "./answerer.ts";
-import { buildPrompt, type Prompt } from "./prompt.ts";
-
-/** What we use of the package `ai`, 5 and later. */
-interface AiPackage {
-  streamText(options: Prompt & { readonly model: unknown; readonly abortSignal: AbortSignal; readonly onError: () => void }): {
-    readonly fullStream: AsyncIterable<{ readonly type: string; readonly text?: string; readonly error?: unknown }>;
-  };
-}
 
 /** What we use of a provider, as `createOpenAI()` and its like return it. */
 interface Provider {
-  (modelId: string): unknown;
-  chat?(modelId: string): unknown;
+  (modelId: string): LanguageModelLike;
+  chat?(modelId: string): LanguageModelLike;
 }
 
 export interface ModelOptions {
@@ -25,33 +17,20 @@ export interface ModelOptions {
 }
 
 /**
- * Answers with a model of the AI SDK. Its packages are loaded here, and only here.
+ * A model of the AI SDK. Its packages are loaded here, and only here.
  *
  * @throws InvalidArgumentError when the name has no provider
  * @throws DependencyMissingError when the provider's package or `ai` is not installed
  */
-export async function modelAnswerer({ model: name, ...options }: ModelOptions): Promise<Answerer> {
+export async function languageModel({ model: name, ...options }: ModelOptions): Promise<LanguageModelLike> {
   const [, prefix, modelId] = /^([a-z][a-z0-9-]*)\/(.+)$/.exec(name) ?? [];
   if (prefix === undefined || modelId === undefined) {
     throw new InvalidArgumentError("model", "must name a provider and a model, e.g. openai/gpt-4o-mini");
   }
   const baseUrl = options.baseUrl ?? providerBaseUrl(prefix);
   // Both are named when one is missing: who lacks one mostly lacks the other.
-  const packages = `ai @ai-sdk/${prefix}`;
-  const { streamText } = await loadDependency("chat", packages, () => import("ai") as Promise<unknown> as Promise<AiPackage>);
-  const model = makeModel(await loadProvider(prefix, baseUrl), modelId, baseUrl);
-  return {
-    isQuoting: false,
-    async *answer({ question, memories, history }, abortSignal) {
-      // Errors come in the stream; without `onError` the package prints them too.
-      const { fullStream } = streamText({ model, ...buildPrompt(question, memories, history), abortSignal, onError() {} });
-      for await (const part of fullStream) {
-        if (part.type === "error") throw part.error;
-        if (part.type === "text-delta" && part.text !== undefined) yield part.text;
-      }
-      abortSignal.throwIfAborted();
-    },
-  };
+  await loadDependency("chat", `ai @ai-sdk/${prefix}`, () => import("ai"));
+  return makeModel(await loadProvider(prefix, baseUrl), modelId, baseUrl);
 }
 
 /** The provider of `@ai-sdk/<prefix>`: what its `create…` function makes. */
@@ -70,6 +49,6 @@ function localKey(prefix: string): { readonly apiKey?: string } {
 }
 
 /** Compatible servers speak chat completions; OpenAI's own newer protocol is theirs alone. */
-function makeModel(provider: Provider, modelId: string, baseUrl: string | undefined): unknown {
+function makeModel(provider: Provider, modelId: string, baseUrl: string | undefined): LanguageModelLike {
   return baseUrl !== undefined && provider.chat !== undefined ? provider.chat(modelId) : provider(modelId);
 }

@@ -1,0 +1,102 @@
+import { InvalidArgumentError } from "../../domain/errors.ts";
+import type { RecordConditions, RecordStore, RecordVector, StoredRecord } from "../../domain/record-store.ts";
+import type { QueryRecordsOptions, RecordHit } from "../../domain/records.ts";
+import type { Candidate, StoreScope } from "../../domain/session-store.ts";
+import { segmentWords } from "../../domain/words.ts";
+import type { MemoryCore } from "../memory-core.ts";
+import { fuse } from "../ranking/fusion.ts";
+import { rankByWords, wordsOf } from "../ranking/rank-words.ts";
+import { queryVector } from "../recall.ts";
+import { parseCount } from "../validate.ts";
+import { checkVector, toMemoryRecord } from "./checked-record.ts";
+
+/** Candidates of each leg, at least: scores are scaled over them. */
+const leastDepth = 200;
+const longestQuery = 4_000;
+const pageSize = 1_000;
+const weights = { vector: 0.5, text: 0.5, conversation: 0, neighbour: 0, recency: 0, importance: 0 };
+
+/** Both legs at once, then fused as recall does. */
+export async function queryRecords(
+  core: MemoryCore,
+  scope: StoreScope,
+  conditions: RecordConditions,
+  options: QueryRecordsOptions,
+): Promise<RecordHit[]> {
+  const { minSimilarity, signal } = options;
+  if (options.text !== undefined && typeof options.text !== "string") throw new InvalidArgumentError("text", "must be a string");
+  if (minSimilarity !== undefined && !(minSimilarity >= -1 && minSimilarity <= 1))
+    throw new InvalidArgumentError("minSimilarity", "is a cosine similarity: a number from -1 to 1");
+  const limit = parseCount("limit", options.limit, 10, 1, 1000);
+  const text = (options.text ?? "").replaceAll("\0", " ").toWellFormed().trim().slice(0, longestQuery);
+  if (options.text === undefined && options.embedding === undefined)
+    throw new InvalidArgumentError("text", "is required, or an embedding: records.list() answers without either");
+  if (text === "" && options.embedding === undefined) return [];
+  const store = await core.records.open();
+  const vector = await vectorOf(core, text, options);
+  const depth = Math.max(leastDepth, 4 * limit);
+  const [byWords, byVector] = await Promise.all([
+    text === "" ? [] : searchWords(store, scope, conditions, text, depth, signal),
+    vector?.values === undefined
+      ? []
+      : (store.vectors?.search(scope, { ...conditions, model: vector.model, values: vector.values, limit: depth }, signal) ?? []),
+  ]);
+  const found = new Map<string, FoundRecord>();
+  for (const { record, similarity } of byVector) found.set(keyOf(record), toCandidate(record, similarity, undefined));
+  for (const { record, rank } of byWords) found.set(keyOf(record), toCandidate(record, found.get(keyOf(record))?.similarity, rank));
+  const ranked = fuse([...found.values()], { weights, recencyHalfLifeDays: 30, now: new Date(), minSimilarity });
+  return ranked.slice(0, limit).map(({ candidate, score }) => ({
+    record: toMemoryRecord(candidate.record),
+    score,
+    scores: { vector: candidate.similarity, text: candidate.rank },
+  }));
+}
+
+interface FoundRecord extends Candidate {
+  readonly record: StoredRecord;
+  readonly similarity: number | undefined;
+  readonly rank: number | undefined;
+}
+
+const keyOf = ({ userId, type, id }: StoredRecord) => JSON.stringify([userId, type, id]);
+
+/** Fusion looks at places in conversations: each record stands alone. */
+function toCandidate(record: StoredRecord, similarity: number | undefined, rank: number | undefined): FoundRecord {
+  const { userId, id, createdAt } = record;
+  return { userId, conversationId: keyOf(record), messageId: id, seq: 0, createdAt, importance: null, record, similarity, rank };
+}
+
+async function vectorOf(core: MemoryCore, text: string, options: QueryRecordsOptions): Promise<RecordVector | undefined> {
+  if (options.embedding !== undefined) return checkVector(core, options);
+  if (core.embedder === undefined) {
+    if (options.minSimilarity !== undefined)
+      throw new InvalidArgumentError("minSimilarity", "needs vectors, and this memory has no embedding model");
+    return undefined;
+  }
+  await core.open();
+  const { vector } = await queryVector(core, text, ["vector", "text"], { signal: options.signal });
+  return vector && { model: core.embedder.model, values: vector };
+}
+
+async function searchWords(
+  store: RecordStore,
+  scope: StoreScope,
+  conditions: RecordConditions,
+  text: string,
+  limit: number,
+  signal: AbortSignal | undefined,
+): Promise<readonly { readonly record: StoredRecord; readonly rank: number }[]> {
+  if (store.searchText !== undefined) return store.searchText(scope, { ...conditions, words: segmentWords(text), limit }, signal);
+  const words = wordsOf(text);
+  if (words.length === 0) return [];
+  const all: StoredRecord[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const query = { ...conditions, orderBy: "position", direction: "desc", limit: pageSize, cursor, offset: 0 } as const;
+    const page = await store.list(scope, query, signal);
+    all.push(...page.items);
+    if (page.nextCursor === undefined) break;
+    cursor = page.nextCursor;
+  }
+  const ranked = rankByWords(all, ({ name, content }) => `${name ?? ""} ${content}`, words);
+  return ranked.slice(0, limit).map(({ item, score }) => ({ record: item, rank: score }));
+}
