@@ -1,13 +1,18 @@
 // Facts read out of messages: what is found, and whether it is dated right.
 //
 //   npm run bench:facts -- [--model gpt-4o-mini [--base-url URL]] [--show] [--json]
+//   npm run bench:facts -- --data locomo.json      finds facts instead
 //
 // Each dialogue of facts-corpus.ts is stored for a user of its own and read. Precision and recall are of the facts, past ones
 // too; accuracy is of questions about what was true on a day, and what was known on a day. Every second dialogue is held out:
 // --show tells of the others what was wrong. Without --model it is the rules that read; the model's key is OPENAI_API_KEY.
+//
+// With --data, facts.search is asked the questions of a LoCoMo file, over the file's own observations kept as facts. A question
+// counts when one of the facts it finds comes from a turn that holds the answer; those no observation comes from are not asked.
 import { parseArgs } from "node:util";
 import { createMemory, type Fact, type LanguageModelLike, type ScopedMemory } from "../src/index.ts";
 import { type FactDialogue, type FactQuestion, factDialogues, isHeldOut } from "./facts-corpus.ts";
+import { findFacts } from "./facts-found.ts";
 
 const { values } = parseArgs({
   options: {
@@ -15,8 +20,29 @@ const { values } = parseArgs({
     "base-url": { type: "string" },
     show: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
+    data: { type: "string" },
   },
 });
+
+function share(part: number, whole: number): string {
+  return whole === 0 ? "-" : `${((100 * part) / whole).toFixed(1)} %`;
+}
+
+if (values.data !== undefined) {
+  const [words, both] = [await findFacts(values.data, false), await findFacts(values.data, undefined)];
+  if (values.json) console.log(JSON.stringify({ words, both }));
+  else {
+    console.log(`${both.questions} questions about ${both.facts} facts: a fact of the right turn is among the first`);
+    const row = (by: string, { at5, at10, questions, searchMs }: typeof both) => ({
+      by,
+      "5": share(at5, questions),
+      "10": share(at10, questions),
+      "ms a search": searchMs.toFixed(2),
+    });
+    console.table([row("words", words), row("words and meaning", both)]);
+  }
+  process.exit();
+}
 
 interface Score {
   right: number;
@@ -81,7 +107,6 @@ for (const [index, dialogue] of factDialogues.entries()) {
 const tookMs = performance.now() - started;
 await memory.close();
 
-const share = (part: number, whole: number) => (whole === 0 ? "-" : `${((100 * part) / whole).toFixed(1)} %`);
 const rows = ["worked on", "held out"].map((set, place) => {
   const { right, wrong, missed, answered, questions } = scores[place] as Score;
   return {

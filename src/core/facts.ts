@@ -20,6 +20,7 @@ import { assertFact, deleteFact, retractFact } from "./facts/write-facts.ts";
 import { checkLanguageModel } from "./language-model.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { validateId } from "./messages/normalize-message.ts";
+import { parseQueryText, parseSimilarity, vectorOf } from "./records/query-records.ts";
 import { narrowed, ownerOf } from "./scope.ts";
 import { parseCount, parseFlag, parseText, parseTime } from "./validate.ts";
 
@@ -153,9 +154,17 @@ export function facts(core: MemoryCore, scope: StoreScope): Facts {
       if (typeof query !== "string") throw new InvalidArgumentError("query", "must be a string");
       const past = parseFlag("past", options.past) ?? false;
       const limit = parseCount("limit", options.limit, 10, 1, 100);
+      const minSimilarity = parseSimilarity(options.minSimilarity);
       const { from, filter } = await reader(options);
-      const hits = await searchFacts(from, filter, { query, past, limit });
-      return hits.map(({ fact, score }) => ({ fact: toFact(fact), score }));
+      const text = parseQueryText(query);
+      if (text === "") return [];
+      const vector = await vectorOf(core, text, options);
+      const found = await searchFacts(from, filter, { text, vector, past, limit, minSimilarity });
+      return found.map(({ record, score, similarity, rank }) => ({
+        fact: toFact(storedFact(record)),
+        score,
+        scores: { vector: similarity, text: rank },
+      }));
     },
 
     retract: (id, reason, options = {}) => core.finished(retract(id, reason, options)),

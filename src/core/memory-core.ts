@@ -84,7 +84,7 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
   const worker = embeddingWorker({ store, embedder, logger, useSpace: adopt, isBackground: mode === "background" });
   const ofRecords = recordEmbedding({ records, embedder, logger, isBackground: mode === "background" });
   const titles = makeTitles({ titles: wanted, store, logger, isManual });
-  const reading = backgroundReading({ core: { store, records, writers, facts }, tenant, logger, isManual });
+  const reading = backgroundReading({ core: { store, records, writers, facts, recordEmbedding: ofRecords }, tenant, logger, isManual });
   const queue = appendQueue(store);
   const writes = new Set<Promise<unknown>>();
   const open = once(async () => {

@@ -125,6 +125,8 @@ export interface SearchFactsOptions extends FactSelection {
   readonly past?: boolean | undefined;
   /** 1 to 100. @default 10 */
   readonly limit?: number | undefined;
+  /** Cosine similarity, -1 to 1; leaves out what has no vector. @default none */
+  readonly minSimilarity?: number | undefined;
 }
 
 /** A fact a search found. */
@@ -132,6 +134,12 @@ export interface FactHit {
   readonly fact: Fact;
   /** Orders one list of hits; compares with nothing else. */
   readonly score: number;
+  readonly scores: {
+    /** Cosine similarity; undefined when vectors did not bring it up. */
+    readonly vector: number | undefined;
+    /** Full-text rank; undefined when words did not bring it up. */
+    readonly text: number | undefined;
+  };
 }
 
 export interface FactOptions extends CallOptions {
@@ -207,7 +215,10 @@ export interface Facts {
   /** All that was ever known of a subject, ends and retracted ones too, in the order in which it was true. */
   history(subject: string, predicate?: string, options?: FactSelection): Promise<readonly Fact[]>;
   list(options?: ListFactsOptions): Promise<Page<Fact>>;
-  /** Facts that hold the words of the query, best first. */
+  /**
+   * Facts that are like the query, best first: by words at once, and by meaning when the worker has embedded their statements.
+   * When the embedding model fails, words alone answer.
+   */
   search(query: string, options?: SearchFactsOptions): Promise<readonly FactHit[]>;
   /**
    * Gives up a fact as wrong, and keeps it: what it had superseded holds again, and `knownAt` still tells what was believed.

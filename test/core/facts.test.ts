@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { Embedder } from "../../src/domain/embedder.ts";
 import type { Fact, FactInput } from "../../src/domain/facts.ts";
 import { newId } from "../support/engines.ts";
 import { describeRecordPlaces } from "../support/record-places.ts";
@@ -197,6 +198,38 @@ describeRecordPlaces("facts", (place) => {
     expect((await facts.search("oslo")).length).toBe(0);
     expect((await facts.search("oslo", { past: true })).map(({ fact }) => fact.object)).toEqual(["Oslo"]);
     expect(await facts.search("")).toEqual([]);
+  });
+
+  test("finds facts by their meaning, when they were embedded", async () => {
+    const meanings = [
+      ["home", "lives"],
+      ["food", "eats"],
+    ];
+    const embedder: Embedder = {
+      model: "meanings",
+      dimensions: 2,
+      maxBatchSize: 10,
+      embed: async (texts) =>
+        texts.map((text) => Float32Array.from(meanings, (words) => (words.some((word) => text.includes(word)) ? 1 : 0))),
+    };
+    const meaning = place.memory({ embedding: embedder });
+    const { facts } = meaning.scope({ userId: newId("user") });
+    const oslo = await facts.put({ predicate: "lives_in", object: "Oslo" });
+    await facts.put({ predicate: "lives_in", object: "Berlin" });
+    await facts.put({ statement: "The user eats no meat" });
+    const ended = await facts.put({ subject: "user's sister", predicate: "lives_in", object: "Rome" });
+    await facts.retract(ended.id, "a joke");
+    expect(await facts.search("home")).toEqual([]);
+    await meaning.flush();
+    const find = async (query: string, options = {}) =>
+      (await facts.search(query, { minSimilarity: 0.5, ...options })).map(({ fact }) => fact.statement);
+    expect(await find("home")).toEqual(["user lives in Berlin"]);
+    expect((await find("home", { past: true })).sort()).toEqual(["user lives in Berlin", "user lives in Oslo"]);
+    expect(await find("food")).toEqual(["The user eats no meat"]);
+    expect((await facts.search("food", { limit: 1 }))[0]?.scores.vector).toBeCloseTo(1);
+    await facts.delete(oslo.id);
+    expect(await find("home", { past: true })).toEqual(["user lives in Berlin"]);
+    await expect(facts.search("home", { minSimilarity: 2 })).rejects.toMatchObject({ field: "minSimilarity" });
   });
 
   test("users, resources and tenants keep their facts to themselves", async () => {

@@ -185,10 +185,15 @@ function promises(open: (options: MemoryOptions) => Memory): void {
     const { mine } = opened();
     await mine.working.set("notes");
     await mine.facts.put({ subject: "user", predicate: "likes", object: "boats" });
+    await mine.addMessages("chat", ["I like boats.", { role: "assistant", content: "Boats are fine things." }]);
+    await mine.summaries.create("chat");
+    await mine.reinforce(await mine.recall("boats"));
+    expect((await mine.forgetting.run({ rules: [{ roles: ["assistant"], olderThanDays: 0 }] })).forgotten).toBe(1);
     expect(await mine.records.count()).toBe(0);
     expect(await found(mine, { text: "boats" })).toEqual([]);
     await expect(mine.records.get("fact", "x")).rejects.toMatchObject({ field: "type" });
-    await expect(mine.records.put({ type: "working_memory" })).rejects.toMatchObject({ field: "type" });
+    for (const type of ["working_memory", "summary", "summary_lease", "message_use", "forgotten_message", "run"])
+      await expect(mine.records.put({ type })).rejects.toMatchObject({ field: "type" });
   });
 
   test("a record expires", async () => {
@@ -263,6 +268,11 @@ describe("typed records in this process", () =>
 
 describeServer("mongodb", "typed records in MongoDB", (uri) =>
   promises((options) =>
-    closing(createMemory({ ...options, sessions: { store: "mongodb", uri, database: newId("test").replaceAll("-", "_") } })),
+    closing(
+      createMemory({
+        ...options,
+        sessions: { store: "mongodb", uri, database: `test_records_${process.pid}_${newId("db").replace("-", "_")}` },
+      }),
+    ),
   ),
 );

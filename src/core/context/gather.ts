@@ -144,7 +144,7 @@ async function readNotes(
 /** Those that hold words of the question, then the newest of what is known of the user. */
 async function readFacts(core: MemoryCore, scope: UserScope, query: string | undefined, signal: AbortSignal): Promise<Fact[]> {
   if ((await core.records.openToDelete()) === undefined) return [];
-  const known = facts(core, scope);
+  const known = facts({ ...core, embedder: undefined }, scope);
   const [found, ofUser] = await Promise.all([
     query === undefined || query.trim() === "" ? [] : known.search(query, { limit: mostFacts, signal }),
     known.current("user", undefined, { signal }),

@@ -21,7 +21,7 @@ const mostContext = 4;
 const mostKnown = 60;
 
 /** What reading needs of a memory. */
-export type ReadingCore = Pick<MemoryCore, "store" | "records" | "writers" | "facts">;
+export type ReadingCore = Pick<MemoryCore, "store" | "records" | "writers" | "facts" | "recordEmbedding">;
 
 /** A conversation to read. */
 export interface Reading {

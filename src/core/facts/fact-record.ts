@@ -64,6 +64,8 @@ export function recordOf({ data, ...fact }: FactRecord): NewRecord {
     ...{ tenant, userId, type, id, resourceId, conversationId, name, key, content, createdAt, expiresAt },
     data: data as unknown as Metadata,
     position: isOver ? -never : (data.to ?? never),
+    // What is over is never searched.
+    ...(isOver ? {} : { wantsVector: true as const }),
   };
 }
 

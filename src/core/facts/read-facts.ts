@@ -1,6 +1,6 @@
 import type { RecordStore } from "../../domain/record-store.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
-import { rankByWords, wordsOf } from "../ranking/rank-words.ts";
+import { type FoundRecord, type RecordSearch, searchRecords } from "../records/query-records.ts";
 import { listRecords } from "./fact-changes.ts";
 import { factType, onTimeline, type StoredFact, storedFact } from "./fact-record.ts";
 import { compareOnTimeline, factAt } from "./timeline.ts";
@@ -46,24 +46,17 @@ export async function factHistory(reader: FactReader, filter: FactFilter): Promi
   return facts.sort(compareOnTimeline).map(({ record }) => record);
 }
 
-/** Facts that hold words of a query, best first. */
+/** Facts that are like a query, by meaning and by words, best first. */
 export async function searchFacts(
-  reader: FactReader,
+  { records, scope, signal }: FactReader,
   filter: FactFilter,
-  { query, past, limit }: { readonly query: string; readonly past: boolean; readonly limit: number },
-): Promise<{ readonly fact: StoredFact; readonly score: number }[]> {
-  const { records, scope, signal } = reader;
-  const words = wordsOf(query);
-  if (words.length === 0) return [];
+  search: Omit<RecordSearch, "signal"> & { readonly past: boolean },
+): Promise<FoundRecord[]> {
+  const { past, limit } = search;
   const conditions = { ...conditionsOf(filter), ...(past ? {} : { positionFrom: Date.now() + 1 }) };
-  if (records.searchText !== undefined) {
-    const found = await records.searchText(scope, { ...conditions, words: words.join(" "), limit: 2 * limit }, signal);
-    const hits = found.map(({ record, rank }) => ({ fact: storedFact(record), score: rank }));
-    return hits.filter(({ fact }) => isSearched(fact, past)).slice(0, limit);
-  }
-  const facts = (await listRecords(records, scope, conditions, signal)).map(storedFact).filter((fact) => isSearched(fact, past));
-  const ranked = rankByWords(facts, ({ content }) => content, words);
-  return ranked.slice(0, limit).map(({ item, score }) => ({ fact: item, score }));
+  // What begins later, or was given up, is taken out of what is found.
+  const found = await searchRecords(records, scope, conditions, { ...search, limit: 2 * limit, signal });
+  return found.filter(({ record }) => isSearched(storedFact(record), past)).slice(0, limit);
 }
 
 function isSearched({ data }: StoredFact, past: boolean): boolean {

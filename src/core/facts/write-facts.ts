@@ -30,10 +30,11 @@ export interface Assertion {
 }
 
 type Core = Pick<MemoryCore, "writers">;
+type EmbeddingCore = Pick<MemoryCore, "writers" | "recordEmbedding">;
 
 /** Places a fact in its timeline, or adds its sources to the one that says the same. */
-export function assertFact(core: Core, place: FactPlace, fact: NewFact): Promise<Assertion> {
-  return inTurn(core.writers, [place.tenant, place.userId, fact.name], async () => {
+export async function assertFact(core: EmbeddingCore, place: FactPlace, fact: NewFact): Promise<Assertion> {
+  const asserted = await inTurn(core.writers, [place.tenant, place.userId, fact.name], async (): Promise<Assertion> => {
     const known = await timelineFor(place, fact);
     const before = known.find(({ id }) => id === fact.id);
     if (before !== undefined) return { fact: before, isNew: true, superseded: 0 };
@@ -46,6 +47,8 @@ export function assertFact(core: Core, place: FactPlace, fact: NewFact): Promise
     const same = sayingTheSame(placed, known);
     return same === undefined ? add(changes, placed, known) : confirm(changes, same, placed);
   });
+  if (asserted.isNew) core.recordEmbedding.wake();
+  return asserted;
 }
 
 async function add(changes: FactChanges, fact: FactRecord, known: readonly StoredFact[]): Promise<Assertion> {

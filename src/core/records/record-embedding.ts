@@ -4,6 +4,7 @@ import type { Logger } from "../../domain/logger.ts";
 import { phraseRecord } from "../../domain/phrasing.ts";
 import type { RecordVectorEntry, StoredRecord } from "../../domain/record-store.ts";
 import type { CoreRecords } from "../core-records.ts";
+import { factType } from "../facts/fact-record.ts";
 
 export interface RecordEmbeddingOptions {
   readonly records: CoreRecords;
@@ -105,8 +106,11 @@ export function recordEmbedding({ records, embedder, logger, isBackground }: Rec
   };
 }
 
+/** The name of a fact is the key of its timeline: it says nothing. */
+const phrase = ({ type, name, content }: StoredRecord): string => phraseRecord({ name: type === factType ? undefined : name, content });
+
 async function embed(embedder: Embedder, batch: readonly StoredRecord[], signal: AbortSignal): Promise<RecordVectorEntry[]> {
-  const made = await embedder.embed(batch.map(phraseRecord), { purpose: "document", signal });
+  const made = await embedder.embed(batch.map(phrase), { purpose: "document", signal });
   if (made.length !== batch.length)
     throw new EmbeddingError(embedder.model, `gave ${made.length} vectors for ${batch.length} texts: check the model`);
   return batch.map((record, index) => {
