@@ -1,4 +1,5 @@
-import { describe, expect, onTestFinished, test } from "vitest";
+import { MongoClient } from "mongodb";
+import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { createMemory, type Embedder, type Memory, type MemoryOptions, type ScopedMemory } from "../../src/index.ts";
 import { describeEngines, newId } from "../support/engines.ts";
 import { describeServer } from "../support/servers.ts";
@@ -261,8 +262,13 @@ describe("typed records in SQLite", () =>
 describe("typed records in this process", () =>
   promises((options) => closing(createMemory({ ...options, sessions: { store: "memory" } }))));
 
-describeServer("mongodb", "typed records in MongoDB", (uri) =>
-  promises((options) =>
-    closing(createMemory({ ...options, sessions: { store: "mongodb", uri, database: newId("test").replaceAll("-", "_") } })),
-  ),
-);
+describeServer("mongodb", "typed records in MongoDB", (uri) => {
+  const client = new MongoClient(uri);
+  afterAll(() => client.close());
+  promises((options) => {
+    const database = newId(`test-${process.pid}`).replaceAll("-", "_");
+    // Hooks run last to first: it is closed before it is dropped.
+    onTestFinished(async () => void (await client.db(database).dropDatabase()));
+    return closing(createMemory({ ...options, sessions: { store: "mongodb", uri, database } }));
+  });
+});

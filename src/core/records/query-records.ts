@@ -7,7 +7,7 @@ import type { MemoryCore } from "../memory-core.ts";
 import { fuse } from "../ranking/fusion.ts";
 import { rankByWords, wordsOf } from "../ranking/rank-words.ts";
 import { queryVector } from "../recall.ts";
-import { parseCount } from "../validate.ts";
+import { parseCount, parseSimilarity } from "../validate.ts";
 import { checkVector, toMemoryRecord } from "./checked-record.ts";
 
 /** Candidates of each leg, at least: scores are scaled over them. */
@@ -25,8 +25,7 @@ export async function queryRecords(
 ): Promise<RecordHit[]> {
   const { minSimilarity, signal } = options;
   if (options.text !== undefined && typeof options.text !== "string") throw new InvalidArgumentError("text", "must be a string");
-  if (minSimilarity !== undefined && !(minSimilarity >= -1 && minSimilarity <= 1))
-    throw new InvalidArgumentError("minSimilarity", "is a cosine similarity: a number from -1 to 1");
+  parseSimilarity("minSimilarity", minSimilarity);
   const limit = parseCount("limit", options.limit, 10, 1, 1000);
   const text = (options.text ?? "").replaceAll("\0", " ").toWellFormed().trim().slice(0, longestQuery);
   if (options.text === undefined && options.embedding === undefined)
