@@ -113,6 +113,23 @@ function promises(open: (options: MemoryOptions) => Memory): void {
     expect(await found(mine, { text: "harbour" })).toEqual(["a"]);
   });
 
+  test("stats counts them and the vectors they owe, of a user and of all", async () => {
+    const { memory, mine } = opened();
+    const userId = newId("user");
+    const before = (await memory.stats()).records;
+    const stored = await mine.records.putMany(["a boat", "a ship", ""].map((content) => ({ type: "note", content })));
+    await memory.records.put({ type: "note", content: "bread" }, { userId });
+    await mine.working.set("what memory keeps for itself");
+    expect((await memory.stats({ userId: stored[0]?.userId })).records).toEqual({ count: 3, owed: 2 });
+    expect((await memory.stats()).records).toEqual({ count: before.count + 4, owed: before.owed! + 3 });
+    await memory.flush();
+    expect((await memory.stats({ userId })).records).toEqual({ count: 1, owed: 0 });
+    const { memory: wordy, mine: words } = opened(false);
+    await words.records.put({ type: "note", content: "a boat" });
+    expect((await wordy.stats()).records.owed).toBe(0);
+    await words.records.clear({ type: "note" });
+  });
+
   test("a worker in the background embeds by itself, also what a process before has left", async () => {
     const { mine } = opened();
     await mine.records.put({ id: "a", type: "note", content: "a boat" });
