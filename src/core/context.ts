@@ -10,13 +10,14 @@ import type {
 import { InvalidArgumentError } from "../domain/errors.ts";
 import { recalledMark } from "../domain/recalled.ts";
 import type { StoreScope } from "../domain/session-store.ts";
+import { checkRecords } from "./context/asked-records.ts";
 import { type Entry, type Filled, fill, omit, render } from "./context/entries.ts";
 import { fenceEnd, fenceStart, instructions } from "./context/fence.ts";
 import { type Asked, gather, type Material, newestQuestion, type UserScope } from "./context/gather.ts";
 import { modelMessages } from "./context/model-messages.ts";
 import { makeSaid } from "./context/near-equal.ts";
 import { messageTokens, recentWindow, type TakenMessages, tokensOf } from "./context/recent-window.ts";
-import { factEntry, noteEntry, recalledEntries } from "./context/remembered.ts";
+import { factEntry, noteEntry, recalledEntries, recordEntries } from "./context/remembered.ts";
 import { summaryEntries } from "./context/summary-entries.ts";
 import { type Count, counter } from "./context/tokens.ts";
 import type { MemoryCore } from "./memory-core.ts";
@@ -24,12 +25,12 @@ import { validateId } from "./messages/normalize-message.ts";
 import { narrowed } from "./scope.ts";
 import { parseCount } from "./validate.ts";
 
-const standardShares: ContextShares = { recent: 0.4, working: 0.15, facts: 0.1, summaries: 0.1, recall: 0.25 };
+const standardShares: ContextShares = { recent: 0.4, working: 0.15, facts: 0.1, records: 0.2, summaries: 0.1, recall: 0.25 };
 const kinds = Object.keys(standardShares) as ContextKind[];
 const tokensPerMessage = 20;
 const mostAskedFor = 200;
 /** One memory alone takes at most this share of its part. */
-const mostOfOne = 1 / 3;
+const mostOfOne = { recall: 1 / 3, records: 1 / 2 };
 
 /** Everything a model call needs of memory, within a number of tokens. */
 export async function context(core: MemoryCore, scope: StoreScope, options: ContextOptions): Promise<Context> {
@@ -54,8 +55,10 @@ function pack(material: Material, asked: Asked, maxTokens: number, shares: Conte
   const said = makeSaid();
   for (const { content } of first.messages) said.add(content);
   let left = shareOf("recent") - first.tokens;
+  // What notes and facts have left over serves a question better as recalled messages.
+  const spare = () => (asked.wanted.has("recall") ? Math.min(left, 0) : left);
   const part = (kind: Entry["kind"], candidates: readonly Entry[], ofOne = 1): Filled => {
-    const tokens = Math.max(0, shareOf(kind) + left);
+    const tokens = Math.max(0, shareOf(kind) + (kind === "records" ? spare() : left));
     const filled = fill(candidates, { tokens, mostOfOne: tokens * ofOne, said }, count);
     left += shareOf(kind) - filled.tokens;
     return filled;
@@ -64,17 +67,20 @@ function pack(material: Material, asked: Asked, maxTokens: number, shares: Conte
   const before = material.summaries.filter(({ fromSeq }) => fromSeq < startOf(first));
   const hits = material.hits.filter((hit) => hit.conversationId !== conversationId || !inFirst.has(hit.id));
   const parts = [part("working", notes), part("facts", material.facts.map(factEntry))];
+  parts.push(part("records", recordEntries(material.records), mostOfOne.records));
   const question = asked.query ?? newestQuestion(material.recent)?.text;
-  // What notes and facts have left over serves a question better as recalled messages.
-  const spare = asked.wanted.has("recall") ? Math.min(left, 0) : left;
-  const summarized = summaryEntries(before, { tokens: Math.max(0, shareOf("summaries") + spare), question }, count);
-  parts.push(part("summaries", summarized.entries), part("recall", recalledEntries(hits, conversationId), mostOfOne));
+  const summarized = summaryEntries(before, { tokens: Math.max(0, shareOf("summaries") + spare()), question }, count);
+  parts.push(part("summaries", summarized.entries), part("recall", recalledEntries(hits, conversationId), mostOfOne.recall));
 
   const recent = left > 0 ? window.take(first.tokens + left, room) : first;
   const inWindow = new Set(recent.messages.map(({ id }) => id));
   const isTwice = (one: Entry) =>
     one.conversationId === conversationId &&
     ((one.kind === "recall" && inWindow.has(one.id)) || (one.kind === "summaries" && Number(one.order[0]) >= startOf(recent)));
+  const newInWindow = makeSaid();
+  for (const { id, content } of recent.messages) if (!inFirst.has(id)) newInWindow.add(content);
+  const all = parts.flatMap(({ entries }) => entries).filter((one) => !isTwice(one));
+  const repeated = all.filter((one) => one.kind === "records" && newInWindow.has(one.text));
   const late = [...material.late].map(
     (kind): ContextOmission => ({
       ...{ kind, id: undefined, conversationId: undefined, reason: "deadline", tokens: undefined },
@@ -82,10 +88,15 @@ function pack(material: Material, asked: Asked, maxTokens: number, shares: Conte
   );
   return assemble(
     recent,
-    parts.flatMap(({ entries }) => entries).filter((one) => !isTwice(one)),
+    all.filter((one) => !repeated.includes(one)),
     window.unusable,
     {
-      omitted: [...late, ...summarized.omitted, ...parts.flatMap(({ omitted }) => omitted)],
+      omitted: [
+        ...late,
+        ...summarized.omitted,
+        ...parts.flatMap(({ omitted }) => omitted),
+        ...repeated.map((one) => omit(one, "duplicate")),
+      ],
       maxTokens,
       count,
       material,
@@ -150,8 +161,8 @@ function assemble(taken: TakenMessages, all: readonly Entry[], unusable: readonl
 
 /** A message can come in by two ways: it is left out only when it comes by neither, and told once. */
 function onlyAbsent(omitted: readonly ContextOmission[], sources: readonly ContextSource[]): ContextOmission[] {
-  const nameOf = ({ kind, conversationId, id }: ContextOmission | ContextSource) =>
-    JSON.stringify([kind === "recent" || kind === "recall" ? "message" : kind, conversationId, id]);
+  const nameOf = ({ kind, conversationId, type, id }: ContextOmission | ContextSource) =>
+    JSON.stringify([kind === "recent" || kind === "recall" ? "message" : kind, conversationId, type, id]);
   const present = new Set(sources.map(nameOf));
   const told = new Set<string>();
   return omitted.filter((one) => {
@@ -175,23 +186,26 @@ function checkOptions(options: ContextOptions): { readonly maxTokens: number; re
     throw new InvalidArgumentError("deadlineMs", "must be a number of milliseconds above 0");
   const maxTokens = parseCount("maxTokens", options.maxTokens, 4_000, 200, 10_000_000);
   const standard = Math.min(mostAskedFor, Math.ceil(maxTokens / tokensPerMessage));
-  const shares = checkShares(options.shares);
+  const records = options.records && checkRecords(options.records);
+  const shares = checkShares(options.shares, records !== undefined);
   const recentMessages = parseCount("recentMessages", options.recentMessages, standard, 0, 1_000);
   const wanted = new Set(kinds.filter((kind) => shares[kind] > 0));
   if (options.recall === false) wanted.delete("recall");
   if (recentMessages === 0) wanted.delete("recent");
   const recall = { limit: standard, ...(options.recall === false ? {} : options.recall) };
-  return { maxTokens, shares, asked: { conversationId, query, wanted, recentMessages, recall, deadlineMs, signal } };
+  return { maxTokens, shares, asked: { conversationId, query, wanted, recentMessages, recall, records, deadlineMs, signal } };
 }
 
-function checkShares(given: Partial<ContextShares> = {}): ContextShares {
-  const shares = { ...standardShares };
+/** Records that nobody asks for take nothing from the others. */
+function checkShares(given: Partial<ContextShares> = {}, hasRecords: boolean): ContextShares {
+  const shares: { -readonly [Kind in ContextKind]: number } = { ...standardShares };
   for (const [kind, share] of Object.entries(given)) {
     if (!Object.hasOwn(standardShares, kind)) throw new InvalidArgumentError("shares", `has no "${kind}": known are ${kinds.join(", ")}`);
     if (share === undefined) continue;
     if (!(share >= 0 && Number.isFinite(share))) throw new InvalidArgumentError(`shares.${kind}`, "must be a number of at least 0");
     shares[kind as ContextKind] = share;
   }
+  if (!hasRecords) shares.records = 0;
   if (kinds.every((kind) => shares[kind] === 0)) throw new InvalidArgumentError("shares", "must leave something in");
   return shares;
 }

@@ -39,6 +39,7 @@ import { type MemoryCore, memoryCore } from "./memory-core.ts";
 import { messages } from "./messages.ts";
 import { rateImportance } from "./rate-importance.ts";
 import { recall } from "./recall.ts";
+import { recordStats } from "./records/record-stats.ts";
 import { records } from "./records.ts";
 import { reinforce } from "./reinforcement.ts";
 import { runs } from "./runs.ts";
@@ -170,6 +171,7 @@ export function createMemory(options: MemoryOptions = {}): Memory {
       const { embedder, store } = core;
       return {
         ...(await statsOf(store, scope, call.signal)),
+        records: await recordStats(core, scope, call.signal),
         embedding: embedder === undefined ? undefined : { model: embedder.model, dimensions: embedder.dimensions },
         store: store.name,
       };

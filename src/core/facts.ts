@@ -20,9 +20,9 @@ import { assertFact, deleteFact, retractFact } from "./facts/write-facts.ts";
 import { checkLanguageModel } from "./language-model.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { validateId } from "./messages/normalize-message.ts";
-import { parseQueryText, parseSimilarity, vectorOf } from "./records/query-records.ts";
+import { parseQueryText, vectorOf } from "./records/query-records.ts";
 import { narrowed, ownerOf } from "./scope.ts";
-import { parseCount, parseFlag, parseText, parseTime } from "./validate.ts";
+import { parseCount, parseFlag, parseSimilarity, parseText, parseTime } from "./validate.ts";
 
 /** `facts` of a handle. */
 export function facts(core: MemoryCore, scope: StoreScope): Facts {
@@ -154,7 +154,8 @@ export function facts(core: MemoryCore, scope: StoreScope): Facts {
       if (typeof query !== "string") throw new InvalidArgumentError("query", "must be a string");
       const past = parseFlag("past", options.past) ?? false;
       const limit = parseCount("limit", options.limit, 10, 1, 100);
-      const minSimilarity = parseSimilarity(options.minSimilarity);
+      const { minSimilarity } = options;
+      parseSimilarity("minSimilarity", minSimilarity);
       const { from, filter } = await reader(options);
       const text = parseQueryText(query);
       if (text === "") return [];

@@ -8,7 +8,7 @@ import type { MemoryCore } from "./memory-core.ts";
 import { validateId } from "./messages/normalize-message.ts";
 import { chooseDiverse } from "./ranking/mmr.ts";
 import { weighUses } from "./reinforcement.ts";
-import { parseCount, parseTime } from "./validate.ts";
+import { parseCount, parseFilter, parseSimilarity, parseTime } from "./validate.ts";
 
 /** Found on public conversations and measured on others: see docs/guide/recall.md. */
 const fusedWeights: RecallWeights = { vector: 0.5, text: 0.5, conversation: 0.75, neighbour: 0.1, recency: 0, importance: 0, use: 0 };
@@ -79,9 +79,7 @@ function checkOptions(options: RecallOptions) {
   }
   const { minSimilarity, recencyHalfLifeDays, diversity = 0, weights = {} } = options;
   if (!(diversity >= 0 && diversity <= 1)) throw new InvalidArgumentError("diversity", "must be a number from 0 to 1");
-  if (minSimilarity !== undefined && !(minSimilarity >= -1 && minSimilarity <= 1)) {
-    throw new InvalidArgumentError("minSimilarity", "is a cosine similarity: a number from -1 to 1");
-  }
+  parseSimilarity("minSimilarity", minSimilarity);
   if (recencyHalfLifeDays !== undefined && !(recencyHalfLifeDays > 0 && Number.isFinite(recencyHalfLifeDays))) {
     throw new InvalidArgumentError("recencyHalfLifeDays", "must be a number of days above 0");
   }
@@ -91,13 +89,7 @@ function checkOptions(options: RecallOptions) {
     if (weight === undefined || !(weight >= 0 && Number.isFinite(weight)))
       throw new InvalidArgumentError(`weights.${name}`, "must be a number of at least 0");
   }
-  for (const [field, value] of Object.entries(options.filter ?? {})) {
-    for (const one of Array.isArray(value) ? value : [value]) {
-      if (one !== null && !["string", "number", "boolean"].includes(typeof one)) {
-        throw new InvalidArgumentError(`filter.${field}`, "must be a string, number, boolean, null, or an array of these");
-      }
-    }
-  }
+  parseFilter("filter", options.filter);
   return {
     legs: legs as readonly RecallLeg[],
     weights: weights as Partial<RecallWeights>,

@@ -19,7 +19,7 @@ import { changed, checkChanges, checkRecord, toMemoryRecord } from "./records/ch
 import { ownTypes, parseType } from "./records/own-types.ts";
 import { queryRecords } from "./records/query-records.ts";
 import { narrowed, ownerOf } from "./scope.ts";
-import { parseCount, parseText } from "./validate.ts";
+import { parseCount, parseFilter, parseText } from "./validate.ts";
 
 const longestName = 512;
 const mostAtOnce = 10_000;
@@ -184,12 +184,7 @@ function conditionsOf(options: RecordSelection): RecordConditions {
   const name = parseText("name", options.name, longestName);
   if (conversationId !== undefined) validateId("conversationId", conversationId);
   for (const id of ids ?? []) validateId("id", id);
-  for (const [field, value] of Object.entries(filter ?? {})) {
-    for (const one of Array.isArray(value) ? value : [value]) {
-      if (one !== null && !["string", "number", "boolean"].includes(typeof one))
-        throw new InvalidArgumentError(`filter.${field}`, "must be a string, number, boolean, null, or an array of these");
-    }
-  }
+  parseFilter("filter", filter);
   const types = type === undefined ? { exceptTypes: ownTypes } : { types: (Array.isArray(type) ? type : [type]).map(parseType) };
   return { ...types, ids, name, conversationId, filter };
 }

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "../domain/errors.ts";
+import type { MetadataFilter } from "../domain/filter.ts";
 
 /** A point in time as callers write it. */
 export function parseTime(field: string, time: Date | string | number | undefined): Date | undefined {
@@ -23,6 +24,24 @@ export function parseCount(field: string, value: number | undefined, standard: n
     throw new InvalidArgumentError(field, `must be a whole number from ${least} to ${most}`);
   }
   return count;
+}
+
+/** A cosine similarity that hits must have. */
+export function parseSimilarity(field: string, value: number | undefined): number | undefined {
+  if (value !== undefined && !(value >= -1 && value <= 1))
+    throw new InvalidArgumentError(field, "is a cosine similarity: a number from -1 to 1");
+  return value;
+}
+
+/** Equality on fields of metadata. */
+export function parseFilter(field: string, filter: MetadataFilter | undefined): MetadataFilter | undefined {
+  for (const [name, value] of Object.entries(filter ?? {})) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== null && !["string", "number", "boolean"].includes(typeof one))
+        throw new InvalidArgumentError(`${field}.${name}`, "must be a string, number, boolean, null, or an array of these");
+    }
+  }
+  return filter;
 }
 
 /** Metadata as JSON; undefined is the empty object. */

@@ -1,3 +1,4 @@
+import type { MetadataFilter } from "./filter.ts";
 import type { CallOptions } from "./memory.ts";
 import type { RecallHit, RecallOptions } from "./recall.ts";
 
@@ -16,6 +17,11 @@ export interface ContextOptions extends CallOptions {
   readonly recentMessages?: number | undefined;
   /** How memories are searched; `false`: they are not. @default as `recall` does, one hit for 20 tokens, at most 200 */
   readonly recall?: ContextRecallOptions | false | undefined;
+  /**
+   * Which records matter, such as `{ types: ["long_term_memory"] }`: those that the query finds, by meaning and by words.
+   * @default none: no type is taken unasked, as personas, tools and cached answers are no memories
+   */
+  readonly records?: ContextRecordOptions | undefined;
   /**
    * Counts the tokens of a text. Other models count otherwise: pass theirs. @default o200k_base, as GPT-4o, GPT-5 and o-series
    * count
@@ -44,6 +50,18 @@ export type ContextRecallOptions = Pick<
   | "language"
 >;
 
+/** Which records a context takes; all conditions must hold. */
+export interface ContextRecordOptions {
+  /** Types of yours, at least one. */
+  readonly types: readonly string[];
+  /** Most records. 1 to 1000. @default 10 */
+  readonly limit?: number | undefined;
+  /** Cosine similarity, -1 to 1; leaves out what has no vector. @default none */
+  readonly minSimilarity?: number | undefined;
+  /** Equality on top-level fields of the metadata; an array means any of these. @default none */
+  readonly filter?: MetadataFilter | undefined;
+}
+
 /**
  * Parts of the budget, as weights: only their ratios count. They are filled in this order; what one does not need goes to
  * the next, and what is left at the end to older messages of the conversation. 0 leaves a part out.
@@ -55,6 +73,8 @@ export interface ContextShares {
   readonly working: number;
   /** Facts that matter for the query. @default 0.1 */
   readonly facts: number;
+  /** Records that matter for the query. Takes nothing when `records` asks for none. @default 0.2 */
+  readonly records: number;
   /** Summaries of what came before the newest messages. @default 0.1 */
   readonly summaries: number;
   /** Messages that were recalled. @default 0.25 */
@@ -85,8 +105,10 @@ export interface Context {
 
 export interface ContextSource {
   readonly kind: ContextKind;
-  /** Of the message, fact or summary; of notes, `"user"` or `"conversation"`. */
+  /** Of the message, fact, record or summary; of notes, `"user"` or `"conversation"`. */
   readonly id: string;
+  /** Of a record: its type. */
+  readonly type?: string | undefined;
   readonly conversationId: string | undefined;
   /** The number it has in the fenced text: `"3"` for `[3]`. Undefined for recent messages. */
   readonly label: string | undefined;
@@ -95,7 +117,7 @@ export interface ContextSource {
 
 /**
  * - `"budget"`: no room for it.
- * - `"cut"`: notes whose end had no room.
+ * - `"cut"`: a text whose end had no room.
  * - `"duplicate"`: the recent messages, or something recalled before it, say the same.
  * - `"deadline"`: it was not there in time.
  * - `"system"`: a system message. Memory never speaks as the system.
@@ -109,6 +131,8 @@ export interface ContextOmission {
   readonly kind: ContextKind;
   /** Undefined: the whole kind. */
   readonly id: string | undefined;
+  /** Of a record: its type. */
+  readonly type?: string | undefined;
   readonly conversationId: string | undefined;
   readonly reason: ContextOmissionReason;
   /** What it would have taken, where it was counted. */

@@ -9,7 +9,7 @@ import type { MessageReference, SessionStore, StoreScope } from "./session-store
  * is one by itself, ranking in one statement; the core composes one of any session store and any vector store.
  */
 export interface MemoryStore extends Omit<SessionStore, "stats" | "guarantees" | "outbox"> {
-  stats(scope: StoreScope, signal?: AbortSignal): Promise<Omit<MemoryStats, "embedding" | "store">>;
+  stats(scope: StoreScope, signal?: AbortSignal): Promise<Omit<MemoryStats, "records" | "embedding" | "store">>;
 
   /** Ranks what the scope holds for a query; both legs, fusion and priors. */
   recall(query: RecallQuery, signal?: AbortSignal): Promise<RecallAnswer>;

@@ -57,6 +57,8 @@ export interface RecordVectors {
   get(tenant: string, names: readonly RecordName[], signal?: AbortSignal): Promise<readonly (RecordVector | undefined)[]>;
   /** Records of every tenant that want a vector and have none of this model for their name and content. */
   missing(model: string, limit: number, signal?: AbortSignal): Promise<readonly StoredRecord[]>;
+  /** How many of the scope {@link missing} has. Absent: it would take a look at each record. */
+  countMissing?(scope: StoreScope, model: string, signal?: AbortSignal): Promise<number>;
   /** The nearest by cosine among vectors of the same model and length, exactly, best first. */
   search(scope: StoreScope, query: RecordVectorQuery, signal?: AbortSignal): Promise<readonly RecordSimilarity[]>;
 }

@@ -927,6 +927,7 @@ function vectorTests(check: Check, { store, pair }: Tools): void {
     (await vectors().search(scope, { ...vector(1, 0), limit: 10, ...query })).map(({ record }) => record.id);
   const missing = async (tenant: string, model = "m") =>
     idsOf((await vectors().missing(model, 10_000)).filter((record) => record.tenant === tenant)).sort();
+  const countMissing = (scope: StoreScope, model = "m") => vectors().countMissing?.(scope, model);
   const vectorOf = async (record: NewRecord) => (await vectors().get(record.tenant, [nameOf(record)]))[0];
 
   check("finds the nearest by cosine, best first, whatever the length of a vector", async () => {
@@ -1018,6 +1019,25 @@ function vectorTests(check: Check, { store, pair }: Tools): void {
     expect(await nearest(everything(tenant))).toEqual(["a"]);
     expect(await missing(tenant, "other")).toEqual(["a", "b"]);
     expect((await vectors().missing("other", 1)).length).toBe(1);
+  });
+
+  check("those that are missing one are counted as they are listed", async () => {
+    const tenant = newTenant();
+    // A store that cannot count them cheaply does not.
+    if (vectors().countMissing === undefined) return;
+    await put(
+      store(),
+      ...["a", "b", "c"].map((id) => wanting(tenant, id, id)),
+      wanting(tenant, "theirs", "d", { userId: "other" }),
+      wanting(tenant, "empty", ""),
+      newRecord(tenant, "wants none", { content: "e" }),
+      wanting(tenant, "expired", "f", { expiresAt: new Date(Date.now() - 1_000) }),
+    );
+    await store().write([{ put: wanting(tenant, "a", "a"), vector: vector(1, 0) }]);
+    expect(await countMissing(everything(tenant))).toBe((await missing(tenant)).length);
+    expect(await countMissing({ ...everything(tenant), userId: "other" })).toBe(1);
+    expect(await countMissing({ ...everything(tenant), resourceId: "none" })).toBe(0);
+    expect(await countMissing(everything(tenant), "zebra")).toBe(4);
   });
 
   check("a record that says something else has lost its vector; changed otherwise it keeps it", async () => {

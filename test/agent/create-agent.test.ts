@@ -59,6 +59,22 @@ describeEngines("agent", (engine) => {
     ]);
   });
 
+  test("records of the types it is told matter to an answer, too", async () => {
+    const mine = someone();
+    await mine.records.put({ type: "long_term_memory", name: "Project", content: "Priya builds a Rust compiler" });
+    await mine.records.put({ type: "persona", content: "You love the Rust compiler" });
+    const { model, calls } = await scripted(says("A compiler."));
+    const agent = createAgent({ model, memory: mine, context: { records: { types: ["long_term_memory"] } } });
+    const { context } = await agent.generate("What does Priya build, a compiler?");
+    expect(context.sources.map(({ kind, type }) => [kind, type])).toEqual([
+      ["records", "long_term_memory"],
+      ["recent", undefined],
+    ]);
+    expect(calls[0]?.[1]?.content).toContain("Priya builds a Rust compiler");
+    await agent.generate("What does Priya build?", { context: { records: undefined } });
+    expect(JSON.stringify(calls[1])).not.toContain("Priya builds a Rust compiler");
+  });
+
   test("the question is stored before the model is asked, and each piece before it is handed out", async () => {
     const mine = someone();
     const stored = async () => (await mine.messages.list("c")).items.flatMap(({ parts }) => parts.map(({ text }) => text ?? "")).join("|");

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
+import { createMemory } from "../../src/index.ts";
 import { cli, newDirectory, startCli } from "./run-cli.ts";
 
 // Each command starts an embedded Postgres of its own: on a busy machine some seconds each.
@@ -14,6 +15,20 @@ test("doctor tries a fresh directory without making it, and says when a server d
   expect(stdout).toContain("is made on first use");
   expect(existsSync(join(fresh, "new"))).toBe(false);
   expect((await cli(["doctor", "--url", "postgres://127.0.0.1:1/db"], { cwd: fresh })).code).toBe(1);
+});
+
+test("stats and doctor count records, and those that are to be embedded", async () => {
+  const fresh = newDirectory();
+  const memory = createMemory({ dataDir: join(fresh, ".unforget"), worker: "manual" });
+  await memory.records.putMany(
+    ["Plays the violin", "Lives in Oslo"].map((content) => ({ type: "note", content })),
+    { userId: "ann" },
+  );
+  await memory.close();
+  expect((await cli(["stats"], { cwd: fresh })).stdout).toMatch(/records +2\n(.*\n)*owed records +2\n/u);
+  expect((await cli(["doctor"], { cwd: fresh })).stdout).toMatch(/2 records[\s\S]*2 records to embed: run "unforget worker --once"/u);
+  expect((await cli(["worker", "--once"], { cwd: fresh })).code).toBe(0);
+  expect((await cli(["doctor"], { cwd: fresh })).stdout).not.toContain("to embed");
 });
 
 test("migrate makes the tables, worker --once embeds what is owed, a worker ends at SIGTERM", async () => {

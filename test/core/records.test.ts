@@ -260,6 +260,7 @@ describe("records of a store that keeps none, when nothing says where", () => {
     await memory.conversations.delete("c");
     await memory.erase({ userId: "me" });
     expect(await memory.runs.delete("r")).toBe(0);
+    expect((await memory.stats()).records).toEqual({ count: 0, owed: 0 });
     expect(existsSync(".unforget")).toBe(false);
     await fill(memory, "me", "c");
     expect(existsSync(".unforget")).toBe(true);

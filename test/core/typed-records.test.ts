@@ -1,4 +1,5 @@
-import { describe, expect, onTestFinished, test } from "vitest";
+import { MongoClient } from "mongodb";
+import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { createMemory, type Embedder, type Memory, type MemoryOptions, type ScopedMemory } from "../../src/index.ts";
 import { describeEngines, newId } from "../support/engines.ts";
 import { describeServer } from "../support/servers.ts";
@@ -110,6 +111,23 @@ function promises(open: (options: MemoryOptions) => Memory): void {
     isDown = false;
     await memory.flush();
     expect(await found(mine, { text: "harbour" })).toEqual(["a"]);
+  });
+
+  test("stats counts them and the vectors they owe, of a user and of all", async () => {
+    const { memory, mine } = opened();
+    const userId = newId("user");
+    const before = (await memory.stats()).records;
+    const stored = await mine.records.putMany(["a boat", "a ship", ""].map((content) => ({ type: "note", content })));
+    await memory.records.put({ type: "note", content: "bread" }, { userId });
+    await mine.working.set("what memory keeps for itself");
+    expect((await memory.stats({ userId: stored[0]?.userId })).records).toEqual({ count: 3, owed: 2 });
+    expect((await memory.stats()).records).toEqual({ count: before.count + 4, owed: before.owed! + 3 });
+    await memory.flush();
+    expect((await memory.stats({ userId })).records).toEqual({ count: 1, owed: 0 });
+    const { memory: wordy, mine: words } = opened(false);
+    await words.records.put({ type: "note", content: "a boat" });
+    expect((await wordy.stats()).records.owed).toBe(0);
+    await words.records.clear({ type: "note" });
   });
 
   test("a worker in the background embeds by itself, also what a process before has left", async () => {
@@ -266,13 +284,13 @@ describe("typed records in SQLite", () =>
 describe("typed records in this process", () =>
   promises((options) => closing(createMemory({ ...options, sessions: { store: "memory" } }))));
 
-describeServer("mongodb", "typed records in MongoDB", (uri) =>
-  promises((options) =>
-    closing(
-      createMemory({
-        ...options,
-        sessions: { store: "mongodb", uri, database: `test_records_${process.pid}_${newId("db").replace("-", "_")}` },
-      }),
-    ),
-  ),
-);
+describeServer("mongodb", "typed records in MongoDB", (uri) => {
+  const client = new MongoClient(uri);
+  afterAll(() => client.close());
+  promises((options) => {
+    const database = newId(`test-${process.pid}`).replaceAll("-", "_");
+    // Hooks run last to first: it is closed before it is dropped.
+    onTestFinished(async () => void (await client.db(database).dropDatabase()));
+    return closing(createMemory({ ...options, sessions: { store: "mongodb", uri, database } }));
+  });
+});

@@ -63,11 +63,15 @@ async function examineStore(memory: Memory): Promise<Finding[]> {
   const health = await examineHealth(memory);
   if (!health.ok) return [health];
   try {
-    const { messages, vectors, owed, embedding } = await memory.stats();
+    const { messages, vectors, owed, records, embedding } = await memory.stats();
+    const toEmbed = [
+      ...(owed.pending === 0 ? [] : [count(owed.pending, "message")]),
+      ...(records.owed ? [count(records.owed, "record")] : []),
+    ].join(" and ");
     const model = embedding === undefined ? "none: recall goes by words alone" : embedding.model;
     return [
       health,
-      { check: "tables", ok: true, says: `${count(messages, "message")}, ${count(vectors, "vector")}` },
+      { check: "tables", ok: true, says: `${count(messages, "message")}, ${count(vectors, "vector")}, ${count(records.count, "record")}` },
       { check: "embedding", ok: true, says: model },
       owed.failing > 0
         ? {
@@ -78,7 +82,7 @@ async function examineStore(memory: Memory): Promise<Finding[]> {
         : {
             check: "owed",
             ok: true,
-            says: owed.pending === 0 ? "nothing" : `${count(owed.pending, "message")} to embed: run "unforget worker --once"`,
+            says: toEmbed === "" ? "nothing" : `${toEmbed} to embed: run "unforget worker --once"`,
           },
     ];
   } catch (error) {

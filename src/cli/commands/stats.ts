@@ -14,13 +14,15 @@ export function addStats(program: Command): void {
       await withMemory(flags, "manual", async (memory, options) => {
         const stats = await memory.stats({ userId });
         if (flags.json) return printJson(stats);
-        const { owed, embedding } = stats;
+        const { owed, embedding, records } = stats;
         const rows: readonly (readonly [string, string | number])[] = [
           ["users", stats.users],
           ["conversations", stats.conversations],
           ["messages", stats.messages],
           ["vectors", stats.vectors],
+          ["records", records.count],
           ["owed", `${owed.pending}${owed.failing > 0 ? `, of which ${owed.failing} failed before` : ""}`],
+          ...(records.owed ? [["owed records", records.owed] as const] : []),
           ...(owed.lastError === undefined ? [] : [["last error", owed.lastError] as const]),
           ["embedding", embedding === undefined ? "none: words alone" : `${embedding.model}, ${embedding.dimensions ?? "?"} dimensions`],
           ["kept in", describePlace(options)],

@@ -7,6 +7,8 @@ import { type Count, cutToTokens } from "./tokens.ts";
 export interface Entry {
   readonly kind: Exclude<ContextKind, "recent">;
   readonly id: string;
+  /** Of a record. */
+  readonly type?: string | undefined;
   readonly conversationId: string | undefined;
   readonly createdAt: Date;
   /** What stands before the text, in our words. */
@@ -21,6 +23,7 @@ export interface Entry {
 const headings: Record<Entry["kind"], string> = {
   working: "# Notes\n",
   facts: "# Facts\n",
+  records: "# Records\n",
   summaries: "# Earlier in this conversation, summarised\n",
   recall: "# Earlier messages that may matter\n",
 };
@@ -36,8 +39,9 @@ export interface Filled {
   readonly omitted: readonly ContextOmission[];
 }
 
-export const omit = ({ kind, id, conversationId }: Entry, reason: ContextOmission["reason"], tokens?: number): ContextOmission => ({
+export const omit = ({ kind, id, type, conversationId }: Entry, reason: ContextOmission["reason"], tokens?: number): ContextOmission => ({
   ...{ kind, id, conversationId, reason, tokens },
+  ...(type !== undefined && { type }),
 });
 
 export interface Room {
@@ -105,8 +109,8 @@ export function render(entries: readonly Entry[]): { readonly text: string; read
       if (one.group !== group) text += one.group;
       group = one.group;
       text += lineOf(one, sources.length + 1);
-      const { id, conversationId, createdAt } = one;
-      sources.push({ kind, id, conversationId, label: String(sources.length + 1), createdAt });
+      const { id, type, conversationId, createdAt } = one;
+      sources.push({ kind, id, ...(type !== undefined && { type }), conversationId, label: String(sources.length + 1), createdAt });
     }
   }
   return { text: text + fenceEnd, sources };

@@ -26,20 +26,18 @@ export function entry(label: string, text: string): string {
   return `${label} ${defused(text).trim().replaceAll("\n", "\n  ")}\n`;
 }
 
+const ofOurs = /[\s:[\]#]+/gu;
+const longestName = 60;
+
+/** A name on one line, without what labels and headings are made of. */
+export const nameOf = (text: string) => defused(text).replaceAll(ofOurs, " ").trim().slice(0, longestName);
+
 const speakers = /^(?:system|developer|assistant|user|tool|memory)$/iu;
 
 /** Who speaks, on one line; a name that is a role is not a name. */
 export function speaker(role: string, name: string | undefined): string {
-  const shown = defused(name ?? "")
-    .replaceAll(/[\s:[\]#]+/gu, " ")
-    .trim()
-    .slice(0, 60);
-  const known =
-    role === "user" || role === "assistant" || role === "tool"
-      ? role
-      : defused(role)
-          .replaceAll(/[\s:[\]#]+/gu, " ")
-          .slice(0, 60);
+  const shown = nameOf(name ?? "");
+  const known = role === "user" || role === "assistant" || role === "tool" ? role : nameOf(role);
   return shown === "" || speakers.test(shown) ? known : shown;
 }
 

@@ -3,6 +3,7 @@ import type { Page } from "../../domain/conversation.ts";
 import type { Fact } from "../../domain/facts.ts";
 import type { Message } from "../../domain/message.ts";
 import type { RecallHit, RecallOptions } from "../../domain/recall.ts";
+import type { MemoryRecord } from "../../domain/records.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
 import type { Summary } from "../../domain/summaries.ts";
 import type { WorkingMemoryEntry } from "../../domain/working-memory.ts";
@@ -12,6 +13,8 @@ import type { MemoryCore } from "../memory-core.ts";
 import { recall } from "../recall.ts";
 import { coverOf, listSummaries } from "../summaries/summary-record.ts";
 import { notesPlace, toEntry } from "../working-memory/notes.ts";
+import { type AskedRecords, findRecords } from "./asked-records.ts";
+import { askingOnce } from "./asking-once.ts";
 
 /** What a context is asked for, checked. */
 export interface Asked {
@@ -20,6 +23,8 @@ export interface Asked {
   readonly wanted: ReadonlySet<ContextKind>;
   readonly recentMessages: number;
   readonly recall: RecallOptions;
+  /** Undefined: none are wanted. */
+  readonly records: AskedRecords | undefined;
   readonly deadlineMs: number | undefined;
   readonly signal: AbortSignal | undefined;
 }
@@ -32,6 +37,8 @@ export interface Material {
   readonly recent: Page<Message> | undefined;
   readonly notes: readonly { readonly of: "user" | "conversation"; readonly entry: WorkingMemoryEntry }[];
   readonly facts: readonly Fact[];
+  /** Best first. */
+  readonly records: readonly MemoryRecord[];
   /** Of the conversation, oldest first. */
   readonly summaries: readonly Summary[];
   readonly hits: readonly RecallHit[];
@@ -46,6 +53,8 @@ const leastRead = 10;
 /** Looks everywhere at once; only without a query the newest message has to be there first. */
 export async function gather(core: MemoryCore, scope: UserScope, asked: Asked): Promise<Material> {
   const { conversationId, wanted } = asked;
+  // Messages and records are searched by the same vector.
+  const once = asked.records === undefined ? core : { ...core, embedder: askingOnce(core.embedder) };
   const time = deadline(asked.deadlineMs, asked.signal);
   const late = new Set<ContextKind>();
   async function inTime<Value>(kind: ContextKind, nothing: Value, look: () => Promise<Value>): Promise<Value> {
@@ -63,14 +72,15 @@ export async function gather(core: MemoryCore, scope: UserScope, asked: Asked): 
         ? newest.then(newestQuestion)
         : Promise.resolve({ text: asked.query, id: undefined, conversationId: undefined, until: undefined });
     query.catch(() => {});
-    const [recent, notes, known, summaries, hits] = await Promise.all([
+    const [recent, notes, known, records, summaries, hits] = await Promise.all([
       inTime("recent", undefined, () => newest),
       inTime("working", [], () => readNotes(core, scope, conversationId, time.signal)),
       inTime("facts", [], async () => readFacts(core, scope, (await query)?.text, time.signal)),
+      inTime("records", [], async () => readRecords(once, scope, (await query)?.text, asked, time.signal)),
       inTime("summaries", [], () => readSummaries(core, scope, conversationId, time.signal)),
-      inTime("recall", [], async () => readHits(core, scope, await query, asked.recall, time.signal)),
+      inTime("recall", [], async () => readHits(once, scope, await query, asked.recall, time.signal)),
     ]);
-    return { recent, notes, facts: known, summaries, hits, late };
+    return { recent, notes, facts: known, records, summaries, hits, late };
   } finally {
     time.clear();
   }
@@ -151,6 +161,16 @@ async function readFacts(core: MemoryCore, scope: UserScope, query: string | und
   ]);
   const all = [...found.map(({ fact }) => fact), ...ofUser.slice(0, mostFacts)];
   return [...new Map(all.map((fact) => [fact.id, fact])).values()];
+}
+
+async function readRecords(
+  core: MemoryCore,
+  scope: UserScope,
+  query: string | undefined,
+  { records, recall: { embedding } }: Asked,
+  signal: AbortSignal,
+): Promise<readonly MemoryRecord[]> {
+  return query === undefined || records === undefined ? [] : findRecords(core, scope, { ...records, text: query, embedding, signal });
 }
 
 /** Those that say something. Of a conversation of another resource there are none. */

@@ -2,9 +2,10 @@ import type { Fact } from "../../domain/facts.ts";
 import type { Message } from "../../domain/message.ts";
 import type { RecallHit } from "../../domain/recall.ts";
 import { withoutRecalled } from "../../domain/recalled.ts";
+import type { MemoryRecord } from "../../domain/records.ts";
 import type { WorkingMemoryEntry } from "../../domain/working-memory.ts";
 import type { Entry } from "./entries.ts";
-import { day, speaker } from "./fence.ts";
+import { day, nameOf, speaker } from "./fence.ts";
 
 export function noteEntry(
   of: "user" | "conversation",
@@ -30,6 +31,17 @@ export function factEntry({ id, statement, validFrom, recordedAt, sources, isUnt
   const lead = [`since ${day(validFrom ?? recordedAt)}`, ...doubts].join(", ");
   const conversationId = sources[0]?.conversationId;
   return { kind: "facts", id, conversationId, createdAt: recordedAt, lead, text: statement, group: "", order: [place] };
+}
+
+/** With what it is, what it is called and since when; one that has no text says what it is called. */
+export function recordEntries(records: readonly MemoryRecord[]): Entry[] {
+  return records.flatMap(({ id, type, name = "", content, conversationId, createdAt }, place) => {
+    const own = withoutRecalled(content).trim();
+    const text = own === "" ? withoutRecalled(name) : own;
+    if (text.trim() === "") return [];
+    const lead = [nameOf(type), own === "" ? "" : nameOf(name), day(createdAt)].filter((word) => word !== "").join(", ");
+    return [{ kind: "records" as const, id, type, conversationId, createdAt, lead, text, group: "", order: [place] }];
+  });
 }
 
 /** Entries in the order of the hits; those of one conversation and day stand together. */

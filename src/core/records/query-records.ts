@@ -7,7 +7,7 @@ import type { MemoryCore } from "../memory-core.ts";
 import { fuse } from "../ranking/fusion.ts";
 import { rankByWords, wordsOf } from "../ranking/rank-words.ts";
 import { queryVector } from "../recall.ts";
-import { parseCount } from "../validate.ts";
+import { parseCount, parseSimilarity } from "../validate.ts";
 import { checkVector, toMemoryRecord } from "./checked-record.ts";
 
 /** Candidates of each leg, at least: scores are scaled over them. */
@@ -23,9 +23,9 @@ export async function queryRecords(
   conditions: RecordConditions,
   options: QueryRecordsOptions,
 ): Promise<RecordHit[]> {
-  const { signal } = options;
+  const { minSimilarity, signal } = options;
   if (options.text !== undefined && typeof options.text !== "string") throw new InvalidArgumentError("text", "must be a string");
-  const minSimilarity = parseSimilarity(options.minSimilarity);
+  parseSimilarity("minSimilarity", minSimilarity);
   const limit = parseCount("limit", options.limit, 10, 1, 1000);
   const text = parseQueryText(options.text ?? "");
   if (options.text === undefined && options.embedding === undefined)
@@ -43,12 +43,6 @@ export async function queryRecords(
 
 /** What is looked for, without what no store takes. */
 export const parseQueryText = (text: string): string => text.replaceAll("\0", " ").toWellFormed().trim().slice(0, longestQuery);
-
-/** @throws InvalidArgumentError */
-export function parseSimilarity(minSimilarity: number | undefined): number | undefined {
-  if (minSimilarity === undefined || (minSimilarity >= -1 && minSimilarity <= 1)) return minSimilarity;
-  throw new InvalidArgumentError("minSimilarity", "is a cosine similarity: a number from -1 to 1");
-}
 
 export interface RecordSearch {
   /** Trimmed; "": no words are looked for. */

@@ -3,7 +3,7 @@ import type { RecordStore } from "../../domain/record-store.ts";
 import type { MongoConnection } from "./connection.ts";
 import { finishOrphans, openRecords, type RecordDatabase } from "./record-database.ts";
 import { count, erase, get, list, searchRecords } from "./record-reads.ts";
-import { getVectors, missingVectors, searchVectors, setVectors } from "./record-vectors.ts";
+import { countMissingVectors, getVectors, missingVectors, searchVectors, setVectors } from "./record-vectors.ts";
 import { change, write } from "./record-writes.ts";
 
 /** How a record store reaches its database: by a connection of its own, or by that of the conversations. */
@@ -38,6 +38,8 @@ export function recordStoreOn({ during, close, health }: RecordGateway): RecordS
       set: (entries, signal) => during("set vectors", signal, (database) => setVectors(database, entries)),
       get: (tenant, names, signal) => during("get vectors", signal, (database) => getVectors(database, tenant, names)),
       missing: (model, limit, signal) => during("look for missing vectors", signal, (database) => missingVectors(database, model, limit)),
+      countMissing: (scope, model, signal) =>
+        during("count missing vectors", signal, (database) => countMissingVectors(database, scope, model)),
       search: (scope, query, signal) => during("search vectors", signal, (database) => searchVectors(database, scope, query)),
     },
     erase: (scope, conditions, signal) => during("erase", signal, (database) => erase(database, scope, conditions)),

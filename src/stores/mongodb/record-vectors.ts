@@ -52,9 +52,14 @@ function decode(vector: RecordDocument["vector"]): Float32Array | undefined {
   return floatsOf(vector instanceof Uint8Array ? vector : vector.buffer);
 }
 
+const owed = (model: string) => ({ wantsVector: true, vectorModel: { $ne: model }, content: { $ne: "" } });
+
+export async function countMissingVectors({ records }: RecordDatabase, scope: StoreScope, model: string): Promise<number> {
+  return records.countDocuments({ $and: [matching(scope, {}), owed(model)] });
+}
+
 export async function missingVectors({ records }: RecordDatabase, model: string, limit: number): Promise<StoredRecord[]> {
-  const owed = { wantsVector: true, vectorModel: { $ne: model }, content: { $ne: "" }, ...isAlive() };
-  const found = await records.find(owed, { ...withoutVector, limit }).toArray();
+  const found = await records.find({ ...owed(model), ...isAlive() }, { ...withoutVector, limit }).toArray();
   return (found as unknown as RecordDocument[]).map(toRecord);
 }
 

@@ -7,7 +7,7 @@ import { targetOf } from "../record-operations.ts";
 import { speaking } from "./errors.ts";
 import { countRecords, getRecords, listRecords, searchRecords } from "./record-reads.ts";
 import type { RecordDatabase } from "./record-rows.ts";
-import { getVectors, missingVectors, searchVectors, setVectors } from "./record-vectors.ts";
+import { countMissingVectors, getVectors, missingVectors, searchVectors, setVectors } from "./record-vectors.ts";
 import { changeRecords, eraseRecords, writeRecords } from "./records.ts";
 import type { RowScope } from "./row-security.ts";
 import type { SqlClient } from "./sql-client.ts";
@@ -80,6 +80,8 @@ export function recordStoreAt({ client, database, release, versions }: RecordPla
       },
       missing: (model, limit, signal) =>
         on("look for missing vectors", signal, everybody, (found) => missingVectors(found, model, limit, signal)),
+      countMissing: (scope, model, signal) =>
+        on("count missing vectors", signal, rowsOf(scope), (found) => countMissingVectors(found, scope, model, signal)),
       search: (scope, query, signal) => on("search vectors", signal, rowsOf(scope), (found) => searchVectors(found, scope, query, signal)),
     },
     erase: (scope, conditions, signal) => on("erase", signal, rowsOf(scope), (found) => eraseRecords(found, scope, conditions, signal)),

@@ -97,6 +97,22 @@ ${["IS NULL", "< $1::text", "> $1::text"].map(range).join("\nUNION ALL\n")}
   return rows.map(toRecord);
 }
 
+/** By the index of models: it has those that want a vector alone, and what is not owed is passed over. */
+export async function countMissingVectors(
+  { client, names }: RecordDatabase,
+  scope: StoreScope,
+  model: string,
+  signal?: AbortSignal,
+): Promise<number> {
+  const parameters = new Parameters<SqlValue>();
+  const ours = parameters.add(model, "text");
+  const other = `(r.embedding_model IS NULL OR r.embedding_model < ${ours} OR r.embedding_model > ${ours})`;
+  const text = `SELECT count(*) AS count FROM ${names.table.records} r
+WHERE r.wants_vector AND ${other} AND r.content <> '' AND ${matching(scope, {}, parameters)}`;
+  const { rows } = await client.query<{ readonly count: number }>({ text, name: statementName(text), values: parameters.values, signal });
+  return rows[0]?.count ?? 0;
+}
+
 /** Exact: only vectors of the scope are read, and of those only the ones that can be compared. */
 export async function searchVectors(
   { client, names, vectorSchema }: RecordDatabase,

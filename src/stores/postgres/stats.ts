@@ -19,7 +19,7 @@ export async function storeStats(
   database: Database,
   scope: StoreScope,
   signal?: AbortSignal,
-): Promise<Omit<MemoryStats, "embedding" | "store">> {
+): Promise<Omit<MemoryStats, "records" | "embedding" | "store">> {
   const { table } = database.names;
   const parameters = new Parameters<SqlValue>();
   const tenant = parameters.add(scope.tenant, "text");

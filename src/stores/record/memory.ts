@@ -115,8 +115,7 @@ export function memoryRecordStore(_options: MemoryRecordStoreOptions = {}): Reco
     for (const rows of tenants.values()) {
       for (const held of rows.values()) {
         if (found.length >= limit) return found;
-        const { wantsVector, content } = held.record;
-        if (wantsVector === true && content !== "" && held.vector?.model !== model && isThere(held)) found.push(copyOut(held));
+        if (isOwed(held, model) && isThere(held)) found.push(copyOut(held));
       }
     }
     return found;
@@ -167,6 +166,8 @@ export function memoryRecordStore(_options: MemoryRecordStoreOptions = {}): Reco
           }),
         ),
       missing: (model, limit, signal) => during("look for missing vectors", signal, () => missingVectors(model, limit)),
+      countMissing: (scope, model, signal) =>
+        during("count missing vectors", signal, () => matching(scope, {}).filter((held) => isOwed(held, model)).length),
       search: (scope, query, signal) => during("search vectors", signal, () => nearest(scope, query)),
     },
     erase: (scope, conditions, signal) =>
@@ -227,6 +228,9 @@ interface Change {
 }
 
 const isThere = ({ record: { expiresAt } }: Held) => expiresAt === undefined || expiresAt.getTime() > Date.now();
+
+const isOwed = ({ record: { wantsVector, content }, vector }: Held, model: string) =>
+  wantsVector === true && content !== "" && vector?.model !== model;
 
 /** Where a record's key is unique. */
 const keyPlace = ({ tenant, userId, type, key }: Held["record"]) =>

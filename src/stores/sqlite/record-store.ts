@@ -1,7 +1,7 @@
 import type { RecordGuarantees } from "../../domain/guarantees.ts";
 import type { RecordStore } from "../../domain/record-store.ts";
 import type { SqliteFile } from "./database.ts";
-import { getVectors, missingVectors, searchVectors, setVectors } from "./record-vectors.ts";
+import { countMissingVectors, getVectors, missingVectors, searchVectors, setVectors } from "./record-vectors.ts";
 import { countRecords, eraseRecords, getRecords, listRecords, searchRecords, writeRecords } from "./records.ts";
 
 /** Records of a file that has their schema: of their own, or that of the conversations, which closes it. */
@@ -23,6 +23,7 @@ export function recordStoreIn(file: SqliteFile, close: () => Promise<void>): Rec
       set: (entries, signal) => file.write("set vectors", signal, (rows) => setVectors(rows, entries)),
       get: (tenant, names, signal) => file.read("get vectors", signal, (rows) => getVectors(rows, tenant, names)),
       missing: (model, limit, signal) => file.read("look for missing vectors", signal, (rows) => missingVectors(rows, model, limit)),
+      countMissing: (scope, model, signal) => file.read("count missing vectors", signal, (rows) => countMissingVectors(rows, scope, model)),
       search: (scope, query, signal) => file.read("search vectors", signal, (rows) => searchVectors(rows, scope, query)),
     },
     erase: (scope, conditions, signal) => file.write("erase", signal, (rows) => eraseRecords(rows, scope, conditions)),

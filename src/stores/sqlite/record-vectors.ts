@@ -37,10 +37,18 @@ export function getVectors(rows: SqliteRows, tenant: string, names: readonly Rec
   });
 }
 
+/** SQL: of the model, twice. */
+const isOwed = "wants_vector = 1 AND (vector_model IS NULL OR vector_model < ? OR vector_model > ?) AND content <> ''";
+
+export function countMissingVectors(rows: SqliteRows, scope: StoreScope, model: string): number {
+  const conditions = matching(scope, {});
+  addCondition(conditions, isOwed, model, model);
+  return rows.get<{ count: number }>(`SELECT count(*) AS count FROM {records} ${where(conditions)}`, ...conditions.values)?.count ?? 0;
+}
+
 export function missingVectors(rows: SqliteRows, model: string, limit: number): StoredRecord[] {
   const found = rows.all<RecordRow>(
-    `SELECT * FROM {records} WHERE wants_vector = 1 AND (vector_model IS NULL OR vector_model < ? OR vector_model > ?)
-  AND content <> '' AND (expires_at IS NULL OR expires_at > ?) LIMIT ?`,
+    `SELECT * FROM {records} WHERE ${isOwed} AND (expires_at IS NULL OR expires_at > ?) LIMIT ?`,
     model,
     model,
     Date.now(),
