@@ -6,7 +6,7 @@ import type {
   MemoryRecord,
   RecordCallOptions,
   RecordChanges,
-  RecordInput,
+  RecordOfBatch,
   RecordSelection,
   Records,
   RecordWriteOptions,
@@ -37,12 +37,14 @@ export function records(core: MemoryCore, scope: StoreScope): Records {
   const isMine = (record: StoredRecord | undefined): record is StoredRecord =>
     record !== undefined && (scope.resourceId === undefined || record.resourceId === scope.resourceId);
 
-  async function write(inputs: readonly RecordInput[], options: RecordWriteOptions): Promise<MemoryRecord[]> {
+  async function write(inputs: readonly RecordOfBatch[], options: RecordWriteOptions): Promise<MemoryRecord[]> {
     const whose = writer(options);
-    const { ifVersion, signal } = options;
+    const { signal } = options;
     if (!Array.isArray(inputs) || inputs.length > mostAtOnce)
       throw new InvalidArgumentError("records", `must be a list of at most ${mostAtOnce}`);
-    const checked = await Promise.all(inputs.map((input) => checkRecord(core, whose, input)));
+    const checked = await Promise.all(
+      inputs.map(async (input) => ({ ...(await checkRecord(core, whose, input)), ifVersion: options.ifVersion ?? input.ifVersion })),
+    );
     if (checked.length === 0) return [];
     const store = await core.records.open();
     const written = await changeRecords(
@@ -52,7 +54,7 @@ export function records(core: MemoryCore, scope: StoreScope): Records {
         tenant: whose.tenant,
         names: checked.map(({ name }) => name),
         change: (found) =>
-          checked.map(({ make, vector, name }, index) => {
+          checked.map(({ make, vector, name, ifVersion }, index) => {
             const before = found[index];
             if (before !== undefined && !isMine(before))
               throw new ConflictError(name.id, `[records] the id "${name.id}" is taken: choose another`);
@@ -62,7 +64,7 @@ export function records(core: MemoryCore, scope: StoreScope): Records {
               ifVersion: ifVersion ?? (core.records.store.change === undefined ? (before?.version ?? 0) : undefined),
             };
           }),
-        repeats: ifVersion === undefined,
+        repeats: checked.every(({ ifVersion }) => ifVersion === undefined),
       },
       signal,
     );
