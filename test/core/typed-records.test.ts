@@ -1,4 +1,6 @@
-import { describe, expect, onTestFinished, test } from "vitest";
+import { randomBytes } from "node:crypto";
+import { MongoClient } from "mongodb";
+import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { createMemory, type Embedder, type Memory, type MemoryOptions, type ScopedMemory } from "../../src/index.ts";
 import { describeEngines, newId } from "../support/engines.ts";
 import { describeServer } from "../support/servers.ts";
@@ -110,6 +112,39 @@ function promises(open: (options: MemoryOptions) => Memory): void {
     isDown = false;
     await memory.flush();
     expect(await found(mine, { text: "harbour" })).toEqual(["a"]);
+  });
+
+  test("a text the model does not take leaves others their vectors", async () => {
+    const working = topicEmbedder();
+    let calls = 0;
+    const embed: Embedder["embed"] = async (texts, options) => {
+      calls++;
+      if (texts.some((text) => text.includes("poison"))) throw new Error("bad text");
+      return working.embed(texts, options);
+    };
+    const { memory, mine } = opened(topicEmbedder({ embed }));
+    const texts = ["poison bread", ...Array.from({ length: 20 }, (_, index) => `boat ${index}`), "poison oven"];
+    await mine.records.putMany(texts.map((content, index) => ({ id: String(index), type: "note", content })));
+    await expect(memory.flush()).rejects.toThrow("bad text");
+    const reached = await mine.records.query({ text: "harbour", minSimilarity: 0.5, limit: 50 });
+    expect(reached).toHaveLength(20);
+    expect(calls).toBeLessThan(25);
+    expect(await found(mine, { text: "poison", minSimilarity: -1 })).not.toContain("0");
+    await mine.records.delete("note", ["0", "21"]);
+    await memory.flush();
+  });
+
+  test("a model that is down is asked a few times, not for each record", async () => {
+    let calls = 0;
+    const embed: Embedder["embed"] = async () => {
+      calls++;
+      throw new Error("down");
+    };
+    const { memory, mine } = opened(topicEmbedder({ embed }));
+    await mine.records.putMany(Array.from({ length: 200 }, (_, index) => ({ id: String(index), type: "note", content: `boat ${index}` })));
+    await expect(memory.flush()).rejects.toThrow("down");
+    expect(calls).toBeLessThan(12);
+    await mine.records.clear({ type: "note" });
   });
 
   test("a worker in the background embeds by itself, also what a process before has left", async () => {
@@ -261,8 +296,12 @@ describe("typed records in SQLite", () =>
 describe("typed records in this process", () =>
   promises((options) => closing(createMemory({ ...options, sessions: { store: "memory" } }))));
 
-describeServer("mongodb", "typed records in MongoDB", (uri) =>
-  promises((options) =>
-    closing(createMemory({ ...options, sessions: { store: "mongodb", uri, database: newId("test").replaceAll("-", "_") } })),
-  ),
-);
+describeServer("mongodb", "typed records in MongoDB", (uri) => {
+  const database = `test_${randomBytes(6).toString("hex")}`;
+  afterAll(async () => {
+    const client = new MongoClient(uri);
+    await client.db(database).dropDatabase();
+    await client.close();
+  });
+  promises((options) => closing(createMemory({ ...options, sessions: { store: "mongodb", uri, database } })));
+});
