@@ -172,8 +172,8 @@ export function records(core: MemoryCore, scope: StoreScope): Records {
       return core.finished(erase(core.records.openToDelete(), options, { types: [parseType(type)], ids: wanted }));
     },
     async clear(options) {
-      const { signal: _signal, userId: _userId, resourceId: _resourceId, ...conditions } = options;
-      if (Object.values(conditions).every((condition) => condition === undefined))
+      const { type, ids, name, conversationId, filter = {} } = options;
+      if ([type, ids, name, conversationId].every((condition) => condition === undefined) && Object.keys(filter).length === 0)
         throw new InvalidArgumentError("type", "is required, or another condition: memory.erase() deletes everything of a user");
       return core.finished(erase(core.records.openToDelete(), options, conditionsOf(options)));
     },
@@ -185,13 +185,21 @@ function conditionsOf(options: RecordSelection): RecordConditions {
   const { type, ids, conversationId, filter } = options;
   const name = parseText("name", options.name, longestName);
   if (conversationId !== undefined) validateId("conversationId", conversationId);
+  if (ids !== undefined && !Array.isArray(ids)) throw new InvalidArgumentError("ids", "must be a list");
   for (const id of ids ?? []) validateId("id", id);
-  for (const [field, value] of Object.entries(filter ?? {})) {
+  checkFilter(filter);
+  const types = type === undefined ? { exceptTypes: ownTypes } : { types: (Array.isArray(type) ? type : [type]).map(parseType) };
+  return { ...types, ids, name, conversationId, filter };
+}
+
+function checkFilter(filter: unknown): void {
+  if (filter === undefined) return;
+  if (typeof filter !== "object" || filter === null || Array.isArray(filter))
+    throw new InvalidArgumentError("filter", "must be an object of fields to compare");
+  for (const [field, value] of Object.entries(filter)) {
     for (const one of Array.isArray(value) ? value : [value]) {
       if (one !== null && !["string", "number", "boolean"].includes(typeof one))
         throw new InvalidArgumentError(`filter.${field}`, "must be a string, number, boolean, null, or an array of these");
     }
   }
-  const types = type === undefined ? { exceptTypes: ownTypes } : { types: (Array.isArray(type) ? type : [type]).map(parseType) };
-  return { ...types, ids, name, conversationId, filter };
 }

@@ -226,6 +226,43 @@ function promises(open: (options: MemoryOptions) => Memory): void {
     await expect(mine.records.put({ type: "working_memory" })).rejects.toMatchObject({ field: "type" });
   });
 
+  test("summaries are no records, and records no summaries", async () => {
+    const { mine } = opened();
+    const conversationId = newId("conversation");
+    await mine.addMessages(
+      conversationId,
+      Array.from({ length: 12 }, (_, index) => ({ role: "user" as const, content: `The boat of day ${index} was blue.` })),
+    );
+    expect(await mine.summaries.create(conversationId)).toBeDefined();
+    expect((await mine.records.list()).items).toEqual([]);
+    for (const type of ["summary", "summary_lease", "forgotten_message", "message_use"]) {
+      await expect(mine.records.put({ type, conversationId })).rejects.toMatchObject({ field: "type" });
+      await expect(mine.records.clear({ type })).rejects.toMatchObject({ field: "type" });
+    }
+  });
+
+  test("conditions that are none delete nothing, and those that cannot be are refused", async () => {
+    const { mine } = opened();
+    await mine.records.put({ id: "a", type: "note" });
+    await expect(mine.records.clear({ filter: {} })).rejects.toMatchObject({ field: "type" });
+    await expect(mine.records.clear({ filter: { tag: undefined } as never })).rejects.toMatchObject({ field: "filter.tag" });
+    expect(await mine.records.clear({ ids: [] })).toBe(0);
+    await expect(mine.records.list({ ids: "a" as never })).rejects.toMatchObject({ field: "ids" });
+    await expect(mine.records.count({ filter: "tag" as never })).rejects.toMatchObject({ field: "filter" });
+    await expect(mine.records.put({ type: "note", ttlSeconds: 1e300 })).rejects.toMatchObject({ field: "ttlSeconds" });
+    expect(await mine.records.count()).toBe(1);
+  });
+
+  test("a vector that is too long or too short to be compared is refused", async () => {
+    const { mine } = opened();
+    const put = (embedding: number[]) => mine.records.put({ type: "note", embedding, embeddingModel: "own" });
+    for (const length of [1e-20, 1e16, 3e38]) await expect(put([length, length, 0])).rejects.toMatchObject({ field: "embedding" });
+    await expect(mine.records.query({ embedding: [3e38, 0, 0], embeddingModel: "own" })).rejects.toMatchObject({ field: "embedding" });
+    for (const length of [1e-12, -1e12]) await put([length, length, 0]);
+    const hits = await mine.records.query({ embedding: [1e12, 1e12, 0], embeddingModel: "own" });
+    expect(hits.map(({ scores }) => scores.vector)).toEqual([expect.closeTo(1, 5), expect.closeTo(-1, 5)]);
+  });
+
   test("a record expires", async () => {
     const { mine } = opened();
     await mine.records.put({ id: "a", type: "note", content: "boat", ttlSeconds: 0.3 });

@@ -1,9 +1,10 @@
 import { InvalidArgumentError } from "../../domain/errors.ts";
 import { derivationType, positionType as factPositionType, factType, readingType, sourceType } from "../facts/fact-record.ts";
 import { positionType as importPositionType } from "../import-from/position.ts";
-import { messageVersionType } from "../message-history.ts";
+import { forgottenMessageType, messageUseType, messageVersionType } from "../message-history.ts";
 import { runType } from "../runs/run-records.ts";
 import { eventType, stepType } from "../runs/run-tree.ts";
+import { leaseType, summaryType } from "../summaries/summary-record.ts";
 import { parseText } from "../validate.ts";
 import { entryType, historyType } from "../working-memory/notes.ts";
 
@@ -22,6 +23,10 @@ export const ownTypes: readonly string[] = [
   entryType,
   historyType,
   messageVersionType,
+  forgottenMessageType,
+  messageUseType,
+  summaryType,
+  leaseType,
   importPositionType,
 ];
 
