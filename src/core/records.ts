@@ -6,7 +6,7 @@ import type {
   MemoryRecord,
   RecordCallOptions,
   RecordChanges,
-  RecordInput,
+  RecordOfBatch,
   RecordSelection,
   Records,
   RecordWriteOptions,
@@ -37,12 +37,14 @@ export function records(core: MemoryCore, scope: StoreScope): Records {
   const isMine = (record: StoredRecord | undefined): record is StoredRecord =>
     record !== undefined && (scope.resourceId === undefined || record.resourceId === scope.resourceId);
 
-  async function write(inputs: readonly RecordInput[], options: RecordWriteOptions): Promise<MemoryRecord[]> {
+  async function write(inputs: readonly RecordOfBatch[], options: RecordWriteOptions): Promise<MemoryRecord[]> {
     const whose = writer(options);
-    const { ifVersion, signal } = options;
+    const { signal } = options;
     if (!Array.isArray(inputs) || inputs.length > mostAtOnce)
       throw new InvalidArgumentError("records", `must be a list of at most ${mostAtOnce}`);
-    const checked = await Promise.all(inputs.map((input) => checkRecord(core, whose, input)));
+    const checked = await Promise.all(
+      inputs.map(async (input) => ({ ...(await checkRecord(core, whose, input)), ifVersion: options.ifVersion ?? input.ifVersion })),
+    );
     if (checked.length === 0) return [];
     const store = await core.records.open();
     const written = await changeRecords(
@@ -52,7 +54,7 @@ export function records(core: MemoryCore, scope: StoreScope): Records {
         tenant: whose.tenant,
         names: checked.map(({ name }) => name),
         change: (found) =>
-          checked.map(({ make, vector, name }, index) => {
+          checked.map(({ make, vector, name, ifVersion }, index) => {
             const before = found[index];
             if (before !== undefined && !isMine(before))
               throw new ConflictError(name.id, `[records] the id "${name.id}" is taken: choose another`);
@@ -62,7 +64,7 @@ export function records(core: MemoryCore, scope: StoreScope): Records {
               ifVersion: ifVersion ?? (core.records.store.change === undefined ? (before?.version ?? 0) : undefined),
             };
           }),
-        repeats: ifVersion === undefined,
+        repeats: checked.every(({ ifVersion }) => ifVersion === undefined),
       },
       signal,
     );
@@ -170,8 +172,8 @@ export function records(core: MemoryCore, scope: StoreScope): Records {
       return core.finished(erase(core.records.openToDelete(), options, { types: [parseType(type)], ids: wanted }));
     },
     async clear(options) {
-      const { signal: _signal, userId: _userId, resourceId: _resourceId, ...conditions } = options;
-      if (Object.values(conditions).every((condition) => condition === undefined))
+      const { type, ids, name, conversationId, filter = {} } = options;
+      if ([type, ids, name, conversationId].every((condition) => condition === undefined) && Object.keys(filter).length === 0)
         throw new InvalidArgumentError("type", "is required, or another condition: memory.erase() deletes everything of a user");
       return core.finished(erase(core.records.openToDelete(), options, conditionsOf(options)));
     },
@@ -183,6 +185,7 @@ function conditionsOf(options: RecordSelection): RecordConditions {
   const { type, ids, conversationId, filter } = options;
   const name = parseText("name", options.name, longestName);
   if (conversationId !== undefined) validateId("conversationId", conversationId);
+  if (ids !== undefined && !Array.isArray(ids)) throw new InvalidArgumentError("ids", "must be a list");
   for (const id of ids ?? []) validateId("id", id);
   parseFilter("filter", filter);
   const types = type === undefined ? { exceptTypes: ownTypes } : { types: (Array.isArray(type) ? type : [type]).map(parseType) };

@@ -35,7 +35,10 @@ export function parseSimilarity(field: string, value: number | undefined): numbe
 
 /** Equality on fields of metadata. */
 export function parseFilter(field: string, filter: MetadataFilter | undefined): MetadataFilter | undefined {
-  for (const [name, value] of Object.entries(filter ?? {})) {
+  if (filter === undefined) return filter;
+  if (typeof filter !== "object" || filter === null || Array.isArray(filter))
+    throw new InvalidArgumentError(field, "must be an object of fields to compare");
+  for (const [name, value] of Object.entries(filter)) {
     for (const one of Array.isArray(value) ? value : [value]) {
       if (one !== null && !["string", "number", "boolean"].includes(typeof one))
         throw new InvalidArgumentError(`${field}.${name}`, "must be a string, number, boolean, null, or an array of these");

@@ -52,7 +52,10 @@ export interface RecordStore {
 
 /** Vectors are part of their record: they go with it, and when its name or content changes. */
 export interface RecordVectors {
-  /** Stores vectors of records that still have the name and content the vector was made of; others are left as they are. */
+  /**
+   * Stores vectors of records that are still missing one of this model, as {@link missing} has it, for the name and content it
+   * was made of. Others are left as they are: what a record was given meanwhile stays.
+   */
   set(entries: readonly RecordVectorEntry[], signal?: AbortSignal): Promise<void>;
   get(tenant: string, names: readonly RecordName[], signal?: AbortSignal): Promise<readonly (RecordVector | undefined)[]>;
   /** Records of every tenant that want a vector and have none of this model for their name and content. */

@@ -45,6 +45,12 @@ export interface RecordInput {
   readonly embeddingModel?: string | undefined;
 }
 
+/** A record of a batch. */
+export interface RecordOfBatch extends RecordInput {
+  /** The version this record must have; 0: it must not be there. @default any */
+  readonly ifVersion?: number | undefined;
+}
+
 /** What is left out stays as it is. `undefined` for `name` and `conversationId` is left out, too: `null` takes them away. */
 export interface RecordChanges extends Pick<RecordInput, "content" | "metadata" | "ttlSeconds" | "embedding" | "embeddingModel"> {
   readonly name?: string | null | undefined;
@@ -123,8 +129,8 @@ export interface Records {
    * await mine.records.put({ type: "long_term_memory", name: "Priya", content: "Builds a Rust compiler." });
    */
   put(record: RecordInput, options?: RecordWriteOptions): Promise<MemoryRecord>;
-  /** Stores all of them or none; answers in their order. @throws ConflictError */
-  putMany(records: readonly RecordInput[], options?: RecordCallOptions): Promise<readonly MemoryRecord[]>;
+  /** Stores all of them or none; answers in their order. @throws ConflictError when one of them is not of its `ifVersion` */
+  putMany(records: readonly RecordOfBatch[], options?: RecordCallOptions): Promise<readonly MemoryRecord[]>;
   /** Undefined: it is not there. An administrator's handle without `userId` answers whichever user's it finds first. */
   get(type: string, id: string, options?: RecordCallOptions): Promise<MemoryRecord | undefined>;
   /** The newest of that name. */

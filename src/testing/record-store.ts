@@ -1067,6 +1067,19 @@ function vectorTests(check: Check, { store, pair }: Tools): void {
     expect(await vectorOf(record)).toEqual(vector(1, 0));
   });
 
+  check("a vector the record was given meanwhile is not replaced", async () => {
+    const tenant = newTenant();
+    const record = wanting(tenant, "a", "text");
+    const [before] = await put(store(), record);
+    const own = { model: "own", values: Float32Array.from([0, 1]) };
+    await store().write([{ put: newRecord(tenant, "a", { content: "text" }), vector: own }]);
+    await vectors().set([{ record: before!, ...vector(1, 0) }]);
+    expect(await vectorOf(record)).toEqual(own);
+    await store().write([{ put: record, vector: vector(0, 1) }]);
+    await vectors().set([{ record: before!, ...vector(1, 0) }]);
+    expect(await vectorOf(record)).toEqual(vector(0, 1));
+  });
+
   check("a deleted, erased or expired record leaves no vector behind", async () => {
     const tenant = newTenant();
     const ids = ["a", "b", "c"].map((id) => wanting(tenant, id, id, id === "c" ? { expiresAt: new Date(Date.now() + 400) } : {}));

@@ -130,6 +130,39 @@ function promises(open: (options: MemoryOptions) => Memory): void {
     await words.records.clear({ type: "note" });
   });
 
+  test("a text the model does not take leaves others their vectors", async () => {
+    const working = topicEmbedder();
+    let calls = 0;
+    const embed: Embedder["embed"] = async (texts, options) => {
+      calls++;
+      if (texts.some((text) => text.includes("poison"))) throw new Error("bad text");
+      return working.embed(texts, options);
+    };
+    const { memory, mine } = opened(topicEmbedder({ embed }));
+    const texts = ["poison bread", ...Array.from({ length: 20 }, (_, index) => `boat ${index}`), "poison oven"];
+    await mine.records.putMany(texts.map((content, index) => ({ id: String(index), type: "note", content })));
+    await expect(memory.flush()).rejects.toThrow("bad text");
+    const reached = await mine.records.query({ text: "harbour", minSimilarity: 0.5, limit: 50 });
+    expect(reached).toHaveLength(20);
+    expect(calls).toBeLessThan(25);
+    expect(await found(mine, { text: "poison", minSimilarity: -1 })).not.toContain("0");
+    await mine.records.delete("note", ["0", "21"]);
+    await memory.flush();
+  });
+
+  test("a model that is down is asked a few times, not for each record", async () => {
+    let calls = 0;
+    const embed: Embedder["embed"] = async () => {
+      calls++;
+      throw new Error("down");
+    };
+    const { memory, mine } = opened(topicEmbedder({ embed }));
+    await mine.records.putMany(Array.from({ length: 200 }, (_, index) => ({ id: String(index), type: "note", content: `boat ${index}` })));
+    await expect(memory.flush()).rejects.toThrow("down");
+    expect(calls).toBeLessThan(12);
+    await mine.records.clear({ type: "note" });
+  });
+
   test("a worker in the background embeds by itself, also what a process before has left", async () => {
     const { mine } = opened();
     await mine.records.put({ id: "a", type: "note", content: "a boat" });
@@ -212,6 +245,43 @@ function promises(open: (options: MemoryOptions) => Memory): void {
     await expect(mine.records.get("fact", "x")).rejects.toMatchObject({ field: "type" });
     for (const type of ["working_memory", "summary", "summary_lease", "message_use", "forgotten_message", "run"])
       await expect(mine.records.put({ type })).rejects.toMatchObject({ field: "type" });
+  });
+
+  test("summaries are no records, and records no summaries", async () => {
+    const { mine } = opened();
+    const conversationId = newId("conversation");
+    await mine.addMessages(
+      conversationId,
+      Array.from({ length: 12 }, (_, index) => ({ role: "user" as const, content: `The boat of day ${index} was blue.` })),
+    );
+    expect(await mine.summaries.create(conversationId)).toBeDefined();
+    expect((await mine.records.list()).items).toEqual([]);
+    for (const type of ["summary", "summary_lease", "forgotten_message", "message_use"]) {
+      await expect(mine.records.put({ type, conversationId })).rejects.toMatchObject({ field: "type" });
+      await expect(mine.records.clear({ type })).rejects.toMatchObject({ field: "type" });
+    }
+  });
+
+  test("conditions that are none delete nothing, and those that cannot be are refused", async () => {
+    const { mine } = opened();
+    await mine.records.put({ id: "a", type: "note" });
+    await expect(mine.records.clear({ filter: {} })).rejects.toMatchObject({ field: "type" });
+    await expect(mine.records.clear({ filter: { tag: undefined } as never })).rejects.toMatchObject({ field: "filter.tag" });
+    expect(await mine.records.clear({ ids: [] })).toBe(0);
+    await expect(mine.records.list({ ids: "a" as never })).rejects.toMatchObject({ field: "ids" });
+    await expect(mine.records.count({ filter: "tag" as never })).rejects.toMatchObject({ field: "filter" });
+    await expect(mine.records.put({ type: "note", ttlSeconds: 1e300 })).rejects.toMatchObject({ field: "ttlSeconds" });
+    expect(await mine.records.count()).toBe(1);
+  });
+
+  test("a vector that is too long or too short to be compared is refused", async () => {
+    const { mine } = opened();
+    const put = (embedding: number[]) => mine.records.put({ type: "note", embedding, embeddingModel: "own" });
+    for (const length of [1e-20, 1e16, 3e38]) await expect(put([length, length, 0])).rejects.toMatchObject({ field: "embedding" });
+    await expect(mine.records.query({ embedding: [3e38, 0, 0], embeddingModel: "own" })).rejects.toMatchObject({ field: "embedding" });
+    for (const length of [1e-12, -1e12]) await put([length, length, 0]);
+    const hits = await mine.records.query({ embedding: [1e12, 1e12, 0], embeddingModel: "own" });
+    expect(hits.map(({ scores }) => scores.vector)).toEqual([expect.closeTo(1, 5), expect.closeTo(-1, 5)]);
   });
 
   test("a record expires", async () => {

@@ -1,10 +1,10 @@
 import { DimensionMismatchError, InvalidArgumentError, MemoryError } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/logger.ts";
 import type { CallOptions, Memory } from "../../domain/memory.ts";
-import type { MemoryRecord, RecordInput } from "../../domain/records.ts";
-import { orderedUuid } from "../../internal/ordered-uuid.ts";
+import type { MemoryRecord } from "../../domain/records.ts";
 import { checkedType, MemoryType, type MemoryTypeLike, placesOf } from "./memory-type.ts";
-import { type MemorizzData, type MemorizzRow, nobody, toConditions, toInput, toRow } from "./rows.ts";
+import { type MemorizzData, type MemorizzRow, nobody, toConditions, toRow } from "./rows.ts";
+import { changeRow, type RowVector, type RowWriter, writeRows } from "./write-rows.ts";
 
 /** Whose rows: a user's, with `null` nobody's, without it everybody's. */
 export interface WhoseOptions extends CallOptions {
@@ -61,7 +61,6 @@ export interface ProviderSettings {
 const ownModel = "memorizz/own";
 /** Where the length of the caller's vectors is written down. */
 const spaceType = "memorizz_space";
-const mostRounds = 100;
 const pageSize = 1_000;
 
 /** What both of Memorizz's providers do, in the same way: every row is a record of `memory.records`. */
@@ -78,17 +77,12 @@ export class MemorizzProvider {
 
   /** Stores a row, or changes the one of its id (with `upsertByName` of its name): fields that are not given stay. Answers its id. */
   async store(data: MemorizzData, memoryType: MemoryTypeLike): Promise<string> {
-    return this.#logged("store", memoryType, async (type) => {
-      const found = await this.#findFor(data, type);
-      if (found === undefined) return (await this.#put([data], type))[0] as string;
-      await this.#merge(found, data, type);
-      return found.id;
-    });
+    return this.#logged("store", memoryType, async (type) => (await writeRows(this.#writer, [data], type))[0] as string);
   }
 
   /** Stores all rows of a user or none, in one write. Answers their ids in order. */
   async storeMany(rows: readonly MemorizzData[], memoryType: MemoryTypeLike): Promise<string[]> {
-    return this.#logged("storeMany", memoryType, (type) => this.#put(rows, type));
+    return this.#logged("storeMany", memoryType, (type) => writeRows(this.#writer, rows, type));
   }
 
   /** With its vector. `null`: there is none of this id. */
@@ -142,10 +136,7 @@ export class MemorizzProvider {
 
   /** Whether it was there. Fields that are not given stay. */
   async updateById(id: string, data: MemorizzData, memoryType: MemoryTypeLike): Promise<boolean> {
-    return this.#logged("updateById", memoryType, async (type) => {
-      const found = await this.#find(type, { ids: [id] }, {});
-      return found !== undefined && this.#merge(found, data, type);
-    });
+    return this.#logged("updateById", memoryType, (type) => changeRow(this.#writer, () => this.#find(type, { ids: [id] }, {}), data));
   }
 
   /** Whether it was there. */
@@ -260,14 +251,6 @@ export class MemorizzProvider {
     }
   }
 
-  /** The row that data would change. */
-  async #findFor(data: MemorizzData, type: MemoryType): Promise<MemoryRecord | undefined> {
-    const { id, name, user_id: userId } = data;
-    if (id !== undefined) return this.#find(type, { ids: [id] }, { userId: userId ?? undefined });
-    if (!this.#settings.upsertByName || name === undefined) return undefined;
-    return this.#find(type, { name }, { userId: userId ?? null });
-  }
-
   async #find(
     type: MemoryType,
     which: { readonly ids?: readonly string[]; readonly name?: string },
@@ -277,41 +260,8 @@ export class MemorizzProvider {
     return items[0];
   }
 
-  /** In one write for each owner: all of a user's rows or none. */
-  async #put(rows: readonly MemorizzData[], type: MemoryType): Promise<string[]> {
-    const placed: { readonly owner: string; readonly input: RecordInput }[] = [];
-    for (const data of rows) {
-      if (typeof data !== "object" || data === null) throw new InvalidArgumentError("data", "must be an object");
-      const found = await this.#findFor(data, type);
-      const id = found?.id ?? data.id ?? orderedUuid();
-      const whole = found === undefined ? data : merged(found, data);
-      const input = { ...toInput(found === undefined ? type : (found.type as MemoryType), id, whole), ...(await this.#vectorOf(data)) };
-      placed.push({ owner: found?.userId ?? data.user_id ?? nobody, input });
-    }
-    for (const [userId, some] of Map.groupBy(placed, ({ owner }) => owner))
-      await this.memory.records.putMany(
-        some.map(({ input }) => input),
-        { userId },
-      );
-    return placed.map(({ input }) => input.id as string);
-  }
-
-  /** Changes what is there by what is given, again when somebody was faster. Whether it was still there. */
-  async #merge({ id, userId, type: place }: MemoryRecord, data: MemorizzData, type: MemoryType): Promise<boolean> {
-    if (typeof data.user_id === "string" && data.user_id !== userId)
-      throw new InvalidArgumentError("user_id", "cannot change: store the row for the other user, and delete this one");
-    const vector = await this.#vectorOf(data);
-    for (let round = 1; ; round++) {
-      const before = await this.memory.records.get(place, id, { userId });
-      if (before === undefined) return false;
-      const { id: _id, type: _type, createdAt: _createdAt, name, ...changes } = toInput(type, id, merged(before, data));
-      try {
-        await this.memory.records.update(place, id, { ...changes, name: name ?? null, ...vector }, { userId, ifVersion: before.version });
-        return true;
-      } catch (error) {
-        if (!MemoryError.isInstance(error) || error.code !== "conflict" || round === mostRounds) throw error;
-      }
-    }
+  get #writer(): RowWriter {
+    return { records: this.memory.records, upsertByName: this.#settings.upsertByName, vectorOf: (data) => this.#vectorOf(data) };
   }
 
   async #retrieve(
@@ -352,7 +302,7 @@ export class MemorizzProvider {
     }
   }
 
-  async #vectorOf({ embedding }: Pick<MemorizzData, "embedding">): Promise<Pick<RecordInput, "embedding" | "embeddingModel">> {
+  async #vectorOf({ embedding }: Pick<MemorizzData, "embedding">): Promise<RowVector> {
     if (embedding === undefined || embedding === null) return {};
     if (this.#settings.sharesModel) return { embedding };
     if (!Array.isArray(embedding) && !(embedding instanceof Float32Array))
@@ -389,10 +339,3 @@ export class MemorizzProvider {
 
 /** `null` is nobody, undefined everybody. */
 const ownerOf = (userId: string | null | undefined): string | undefined => (userId === null ? nobody : userId);
-
-/** The row with what is given in place of what was there. */
-function merged(before: MemoryRecord, data: MemorizzData): MemorizzData {
-  const { created_at: _created, updated_at: _updated, ...row } = toRow(before);
-  const given = Object.fromEntries(Object.entries(data).filter(([, value]) => value !== undefined));
-  return { ...row, ...given, id: before.id };
-}

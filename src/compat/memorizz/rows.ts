@@ -44,7 +44,7 @@ const placed = ["id", "_id", "name", "embedding", "created_at", "updated_at", "d
 const textFields = ["content", "text", "summary_content", "summary", "description", "instruction", "query", "response"];
 const personaFields = ["role", "goals", "background"];
 
-/** The record of a row, without its owner and vector. */
+/** The record of a row, without its owner, time and vector. */
 export function toInput(type: MemoryType, id: string, data: MemorizzData): RecordInput {
   const { content, metadata } = data;
   const fields = Object.entries(data).filter(([field, value]) => !placed.includes(field) && value !== undefined);
@@ -62,7 +62,6 @@ export function toInput(type: MemoryType, id: string, data: MemorizzData): Recor
       ),
       ...(!isText && { [`${mark}derived`]: true }),
     },
-    createdAt: timeOf(data),
   };
 }
 
@@ -73,7 +72,7 @@ function nameOf(type: MemoryType, { name }: MemorizzData): string | undefined {
 }
 
 /** When it was created, or said. */
-function timeOf({ created_at, timestamp }: MemorizzData): Date | undefined {
+export function timeOf({ created_at, timestamp }: MemorizzData): Date | undefined {
   for (const time of [created_at, timestamp]) {
     if (!(time instanceof Date || typeof time === "string")) continue;
     const date = new Date(time);

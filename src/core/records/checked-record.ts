@@ -11,6 +11,10 @@ import { parseType } from "./own-types.ts";
 const longestName = 512;
 /** What pgvector holds. */
 const mostDimensions = 16_000;
+/** What a Date holds. */
+const lastTime = 8.64e15;
+/** Squares of vectors beyond these leave the range of 32-bit floats, in which databases compare them. */
+const lengths = { least: 1e-15, most: 1e15 };
 /** What lists order by, where nothing is said. */
 const positionOf = (createdAt: Date) => createdAt.getTime();
 
@@ -113,6 +117,9 @@ export async function checkVector(
     throw new InvalidArgumentError("embedding", `must be a list of 1 to ${mostDimensions} numbers`);
   if (values.some((value) => !Number.isFinite(value))) throw new InvalidArgumentError("embedding", "must hold finite numbers");
   if (values.every((value) => value === 0)) throw new InvalidArgumentError("embedding", "must not be all zeros: it has no direction");
+  const length = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+  if (length < lengths.least || length > lengths.most)
+    throw new InvalidArgumentError("embedding", `has a length of ${length.toExponential(0)}, and cannot be compared: scale it, e.g. to 1`);
   if (embeddingModel !== undefined && embeddingModel !== core.embedder?.model) {
     const model = parseText("embeddingModel", embeddingModel, longestName);
     if (model === undefined || model === "") throw new InvalidArgumentError("embeddingModel", "must be a string that is not empty");
@@ -134,7 +141,9 @@ function parseExpiry(ttlSeconds: number | undefined, expiresAt: Date | string | 
   if (ttlSeconds === undefined) return parseTime("expiresAt", expiresAt);
   if (expiresAt !== undefined) throw new InvalidArgumentError("ttlSeconds", "says what expiresAt says: give one of them");
   if (!(ttlSeconds > 0 && Number.isFinite(ttlSeconds))) throw new InvalidArgumentError("ttlSeconds", "must be a number of seconds above 0");
-  return new Date(Date.now() + 1_000 * ttlSeconds);
+  const time = Date.now() + 1_000 * ttlSeconds;
+  if (time > lastTime) throw new InvalidArgumentError("ttlSeconds", "ends beyond any date: leave it out to keep the record for good");
+  return new Date(time);
 }
 
 export function toMemoryRecord(record: StoredRecord): MemoryRecord {

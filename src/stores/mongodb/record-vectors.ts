@@ -24,7 +24,7 @@ export async function setVectors({ records }: RecordDatabase, entries: readonly 
   if (entries.length === 0) return;
   const operations = entries.map(({ record: { tenant, name = null, content, ...rest }, model, values }) => ({
     updateOne: {
-      filter: { _id: recordId(tenant, rest), name, content },
+      filter: { _id: recordId(tenant, rest), name, content, wantsVector: true, vectorModel: { $ne: model } },
       update: { $set: vectorFields({ model, values }), ...(values === undefined && { $unset: { vector: "" } }) },
     },
   }));

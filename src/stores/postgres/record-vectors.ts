@@ -53,7 +53,8 @@ export async function setVectors(
   await client.query({
     text: `UPDATE ${names.table.records} r SET embedding_model = t.model, embedding = t.embedding
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::${vectorSchema}.vector[]) t(tenant, user_id, type, id, name, content, model, embedding)
-WHERE r.tenant = t.tenant AND r.user_id = t.user_id AND r.type = t.type AND r.id = t.id AND r.name IS NOT DISTINCT FROM t.name AND r.content = t.content`,
+WHERE r.tenant = t.tenant AND r.user_id = t.user_id AND r.type = t.type AND r.id = t.id AND r.name IS NOT DISTINCT FROM t.name AND r.content = t.content
+  AND r.wants_vector AND r.embedding_model IS DISTINCT FROM t.model`,
     values: [
       ...nameValues(records),
       records.map(({ name }) => name ?? null),

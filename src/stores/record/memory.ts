@@ -106,7 +106,8 @@ export function memoryRecordStore(_options: MemoryRecordStoreOptions = {}): Reco
   function setVectors(entries: readonly RecordVectorEntry[]): void {
     for (const { record, model, values } of entries) {
       const held = find(record.tenant, record);
-      if (held !== undefined && hasSameText(held.record, record)) held.vector = copyVector({ model, values });
+      const isMissing = held?.record.wantsVector === true && held.vector?.model !== model;
+      if (held !== undefined && isMissing && hasSameText(held.record, record)) held.vector = copyVector({ model, values });
     }
   }
 

@@ -23,7 +23,8 @@ export function storeVector(rows: SqliteRows, entry: number, vector: RecordVecto
 export function setVectors(rows: SqliteRows, entries: readonly RecordVectorEntry[]): void {
   for (const { record, model, values } of entries) {
     const row = selectRecord(rows, record.tenant, record);
-    if (row !== undefined && hasSameText(record, toRecord(row))) storeVector(rows, row.entry, { model, values });
+    const isMissing = row?.wants_vector === 1 && row.vector_model !== model;
+    if (row !== undefined && isMissing && hasSameText(record, toRecord(row))) storeVector(rows, row.entry, { model, values });
   }
 }
 
