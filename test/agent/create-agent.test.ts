@@ -1,5 +1,6 @@
 import { createOpenAI } from "@ai-sdk/openai";
 import { type Tool, tool } from "ai";
+import { convertArrayToReadableStream, MockLanguageModelV3 } from "ai/test";
 import { expect, expectTypeOf, test, vi } from "vitest";
 import { z } from "zod";
 import { type AgentTools, createAgent, createMemory, InvalidArgumentError, NotFoundError } from "../../src/index.ts";
@@ -210,6 +211,49 @@ describeEngines("agent", (engine) => {
     await expect(agent.memory.searchMessages("When do we deploy?")).rejects.toThrow(InvalidArgumentError);
     await expect(agent.generate("And now?")).rejects.toThrow(InvalidArgumentError);
   });
+});
+
+test("the text of an answer is what was said, without the names of its sources", async () => {
+  const usage = {
+    inputTokens: { total: 1, noCache: 1, cacheRead: undefined, cacheWrite: undefined },
+    outputTokens: { total: 1, text: 1, reasoning: undefined },
+  };
+  const text = "Memory stands between <unforget-memory> and its end.";
+  const model = new MockLanguageModelV3({
+    doStream: {
+      stream: convertArrayToReadableStream([
+        { type: "text-start", id: "1" },
+        { type: "text-delta", id: "1", delta: text },
+        { type: "text-end", id: "1" },
+        { type: "source", sourceType: "url", id: "s", url: "https://example.com", title: "All about fences" },
+        { type: "finish", finishReason: { unified: "stop", raw: undefined }, usage },
+      ]),
+    },
+  });
+  const memory = createMemory({ sessions: { store: "memory" }, embedding: false });
+  const answer = await createAgent({ model, memory }).generate("How is memory fenced?", { userId: "u" });
+  expect(answer.text).toBe(text);
+  expect(answer.message?.parts.at(-1)).toMatchObject({ type: "source-url", title: "All about fences" });
+  await memory.close();
+});
+
+test("a question that says nothing is refused, and not stored", async () => {
+  const memory = createMemory({ sessions: { store: "memory" }, embedding: false });
+  const { model, calls } = await scripted(says("Noted."));
+  const agent = createAgent({ model, memory: memory.scope({ userId: "u" }) });
+  const recalled = { type: "text", text: "From memory", providerOptions: { unforget: { recalled: true } } };
+  for (const silent of [
+    "",
+    " \n",
+    { content: "" },
+    { parts: [] },
+    { parts: [recalled] },
+    "<unforget-memory>\n[1] user: Hi\n</unforget-memory>",
+  ])
+    await expect(agent.generate(silent as string)).rejects.toThrow(InvalidArgumentError);
+  expect(calls).toEqual([]);
+  expect((await memory.stats()).messages).toBe(0);
+  await memory.close();
 });
 
 test("options that cannot be right are refused", async () => {
