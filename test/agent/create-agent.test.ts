@@ -187,7 +187,9 @@ describeEngines("agent", (engine) => {
       { id: "going on", content: "" },
     ]);
     expect(items[1]?.metadata).not.toHaveProperty("answeringUntil");
-    expect((await mine.recall("juniper", { legs: ["text"] })).map(({ id }) => id)).toEqual(["gone"]);
+    // Its neighbours may have lent its words by now.
+    const [found] = await mine.recall("juniper", { legs: ["text"] });
+    expect(found?.id).toBe("gone");
   });
 
   test("what was recalled for an answer is reinforced where that is asked for", async () => {
