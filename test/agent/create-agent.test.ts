@@ -5,6 +5,7 @@ import { expect, expectTypeOf, test, vi } from "vitest";
 import { z } from "zod";
 import { type AgentTools, createAgent, createMemory, InvalidArgumentError, NotFoundError } from "../../src/index.ts";
 import { describeEngines, newId } from "../support/engines.ts";
+import { scriptedModel } from "../support/language-models.ts";
 import { modelServer, type Reply } from "../support/model-server.ts";
 
 /** A model behind a server of this machine, and what it was asked. */
@@ -236,6 +237,33 @@ test("the text of an answer is what was said, without the names of its sources",
   const answer = await createAgent({ model, memory }).generate("How is memory fenced?", { userId: "u" });
   expect(answer.text).toBe(text);
   expect(answer.message?.parts.at(-1)).toMatchObject({ type: "source-url", title: "All about fences" });
+  await memory.close();
+});
+
+test("nothing is summarised of an answer that still streams, and no fact is read out of it", async () => {
+  const summarizing = scriptedModel(() => '{"statements":[{"text":"They talked.","key":false}]}');
+  const reading = scriptedModel(() => '{"facts":[]}');
+  const memory = createMemory({
+    ...{ sessions: { store: "memory" }, embedding: false, worker: "manual" },
+    summaries: { afterTokens: 10, keepTokens: 0, model: summarizing.model },
+    facts: { extract: { model: reading.model } },
+  });
+  const mine = memory.scope({ userId: "u" });
+  const { model } = await scripted(async function* () {
+    for (let sentence = 0; sentence < 4; sentence++) {
+      yield `This is sentence ${sentence} of what I have to tell. `;
+      await vi.waitFor(async () => {
+        const { items } = await mine.messages.list("c");
+        expect(items[1]?.parts.at(-1)?.text).toContain(`sentence ${sentence}`);
+      });
+      await memory.flush();
+    }
+  });
+  await createAgent({ model, memory: mine, saveEveryMs: 0 }).generate("Tell me all there is to be told.", { conversationId: "c" });
+  expect([...summarizing.asked, ...reading.asked].filter((prompt) => prompt.includes("This is sentence"))).toEqual([]);
+  await memory.flush();
+  const asked = [...summarizing.asked, ...reading.asked].filter((prompt) => prompt.includes("This is sentence 3"));
+  expect(asked).toHaveLength(2);
   await memory.close();
 });
 
