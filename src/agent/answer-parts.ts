@@ -35,11 +35,15 @@ export function answerParts(): AnswerParts {
     return isSpoken(part);
   }
 
-  function takeCall({ toolCallId, toolName, input, dynamic, providerExecuted, providerMetadata }: AgentStreamPart): boolean {
+  function takeCall({ toolCallId, toolName, input, invalid, dynamic, providerExecuted, providerMetadata }: AgentStreamPart): boolean {
     const named = dynamic === true ? { type: "dynamic-tool", toolName } : { type: `tool-${String(toolName)}` };
-    const part = add({ ...named, toolCallId, state: "input-available", input: storableJson(input) });
-    if (providerExecuted === true) part.providerExecuted = true;
-    if (providerMetadata !== undefined) part.callProviderMetadata = storableJson(providerMetadata);
+    const part = add({
+      ...{ ...named, toolCallId, state: "input-available" },
+      // What the tool does not take need not even be JSON.
+      ...{ [invalid === true ? "rawInput" : "input"]: storableJson(input) },
+      ...(providerExecuted === true ? { providerExecuted } : {}),
+      ...told("callProviderMetadata", providerMetadata),
+    });
     tools.set(toolCallId, part);
     return true;
   }
@@ -67,9 +71,13 @@ export function answerParts(): AnswerParts {
             state: "output-available",
             output: storableJson(part.output) ?? null,
             ...(part.preliminary === true ? { preliminary: true } : {}),
+            ...told("resultProviderMetadata", part.providerMetadata),
           });
         case "tool-error":
-          return update(part.toolCallId, { state: "output-error", errorText: errorText(part.error) });
+          return update(part.toolCallId, {
+            ...{ state: "output-error", errorText: errorText(part.error) },
+            ...told("resultProviderMetadata", part.providerMetadata),
+          });
         case "tool-approval-request":
           return update((part.toolCall as { toolCallId?: unknown } | undefined)?.toolCallId, {
             state: "approval-requested",
@@ -78,10 +86,10 @@ export function answerParts(): AnswerParts {
         case "tool-output-denied":
           return update(part.toolCallId, { state: "output-denied" });
         case "source":
-          add(sourcePart(part));
+          add({ ...sourcePart(part), ...told("providerMetadata", part.providerMetadata) });
           return true;
         case "file":
-          add(filePart(part.file as GeneratedFile));
+          add({ ...filePart(part.file as GeneratedFile), ...told("providerMetadata", part.providerMetadata) });
           return true;
         default:
           return false;
@@ -97,6 +105,11 @@ export function answerParts(): AnswerParts {
 /** A text that has not begun says nothing; a thought may be sealed in what the provider says of it. */
 function isSpoken({ type, text, providerMetadata }: Growing): boolean {
   return (type !== "text" && type !== "reasoning") || text !== "" || (type === "reasoning" && providerMetadata !== undefined);
+}
+
+/** What a provider wants to be told again in the next turn. */
+function told(field: string, providerMetadata: unknown): Record<string, unknown> {
+  return providerMetadata === undefined ? {} : { [field]: storableJson(providerMetadata) };
 }
 
 interface GeneratedFile {

@@ -36,7 +36,7 @@ export function handedOut(): HandedOut {
 
   return {
     add(parts) {
-      all.push(...parts);
+      for (const part of parts) all.push(part);
       if (parts.length > 0) tell();
     },
     end() {

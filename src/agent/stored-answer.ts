@@ -1,9 +1,9 @@
 import type { AgentStreamPart } from "../domain/agent.ts";
 import type { ScopedMemory } from "../domain/memory.ts";
 import type { Message } from "../domain/message.ts";
+import { answering, stillAnsweringMs } from "../domain/under-way.ts";
 import { answerParts } from "./answer-parts.ts";
 import type { HandedOut } from "./handed-out.ts";
-import { answering, stillAnsweringMs } from "./unfinished.ts";
 
 export interface StoredAnswerOptions {
   readonly memory: ScopedMemory;

@@ -36,7 +36,7 @@ export async function takeTurn(settings: AgentSettings, turn: Turn): Promise<Age
   const message = await answer.finish(true);
   // An answer that is there does not fail for it.
   if (settings.reinforce === true) await memory.reinforce(context.memories).catch(() => {});
-  return { conversationId, text: message?.content ?? "", question, message, context, ...ending };
+  return { conversationId, text: textOf(message), question, message, context, ...ending };
 }
 
 async function storeQuestion({ memory, resourceId }: AgentSettings, { message, call, conversationId }: Turn): Promise<Message> {
@@ -46,8 +46,21 @@ async function storeQuestion({ memory, resourceId }: AgentSettings, { message, c
   const said: MessageInputObject = typeof message === "string" ? { content: message } : message;
   if (typeof said !== "object" || said === null || ((said as MessageInputObject).role ?? "user") !== "user")
     throw new InvalidArgumentError("message", "must be a text, or a message of the user's");
+  if (isSilent(said)) throw new InvalidArgumentError("message", "must say something: a model takes no empty text, nor memory alone");
   const [question] = await memory.addMessages(conversationId, { ...said, role: "user" }, { userId, resourceId, signal });
   return question as Message;
+}
+
+/** Whether nothing would be left of it to ask a model. */
+function isSilent({ content, parts = Array.isArray(content) ? content : [{ type: "text", text: content }] }: MessageInputObject): boolean {
+  if (!Array.isArray(parts)) return false;
+  return piecesOf({ role: "user", parts, content: typeof content === "string" ? content : "" }).length === 0;
+}
+
+/** What was said; `content` also names sources and files, by which it is found. */
+function textOf(message: Message | undefined): string {
+  const texts = message?.parts.flatMap(({ type, text }) => (type === "text" && typeof text === "string" ? [text] : [])) ?? [];
+  return texts.join("\n");
 }
 
 /** What memory has to say, without what was said just now: it would be found best of all. */

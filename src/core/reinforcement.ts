@@ -2,17 +2,18 @@ import { InvalidArgumentError } from "../domain/errors.ts";
 import type { RecallHit } from "../domain/recall.ts";
 import type { NewRecord, RecordStore, StoredRecord } from "../domain/record-store.ts";
 import type { UsedMemory } from "../domain/reinforcement.ts";
-import type { MessageReference, StoreScope } from "../domain/session-store.ts";
+import type { MessageReference, StoredMessage, StoreScope } from "../domain/session-store.ts";
 import { batchesOf } from "../internal/batches.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { messageDigest, messageUseType } from "./message-history.ts";
 import { validateId } from "./messages/normalize-message.ts";
-import { changeRecord } from "./record-changes.ts";
+import { changeRecords } from "./record-changes.ts";
 
 const dayMs = 86_400_000;
 /** A use counts half after so many days. */
 const halfLifeDays = 30;
 const namesAtOnce = 1_000;
+const changedAtOnce = 200;
 
 /** When a message was of use last, and how many uses that makes, older ones counting less. */
 interface Uses {
@@ -38,20 +39,22 @@ export async function reinforce(
   if (stored.length === 0) return 0;
   const records = await core.records.open();
   const now = Date.now();
-  for (const { message, resourceId } of stored) {
-    const { id: messageId, userId, conversationId } = message;
-    const name = nameOf({ userId, conversationId, messageId });
-    const change = (before: StoredRecord | undefined) => {
-      const data = { messageId, count: 1 + countAt(usesOf(before), now), usedAt: now };
-      const put: NewRecord = {
-        ...{ ...name, tenant: scope.tenant, resourceId, conversationId, name: messageDigest([messageId]), key: undefined },
-        ...{ content: "", data, position: now, createdAt: before?.createdAt ?? new Date(now), expiresAt: undefined },
-      };
-      return [{ put, ifVersion: before?.version ?? 0 }];
-    };
-    await changeRecord(core, records, { tenant: scope.tenant, name, change, repeats: true }, signal);
+  for (const batch of batchesOf(stored, { count: changedAtOnce })) {
+    const names = batch.map(({ message: { id: messageId, userId, conversationId } }) => nameOf({ userId, conversationId, messageId }));
+    const change = (found: readonly (StoredRecord | undefined)[]) =>
+      batch.map((one, place) => ({ put: usedNow(scope.tenant, one, found[place], now), ifVersion: found[place]?.version ?? 0 }));
+    await changeRecords(core, records, { tenant: scope.tenant, names, change, repeats: true }, signal);
   }
   return stored.length;
+}
+
+function usedNow(tenant: string, { message, resourceId }: StoredMessage, before: StoredRecord | undefined, now: number): NewRecord {
+  const { id: messageId, userId, conversationId } = message;
+  return {
+    ...{ ...nameOf({ userId, conversationId, messageId }), tenant, resourceId, conversationId, name: messageDigest([messageId]) },
+    ...{ key: undefined, content: "", data: { messageId, count: 1 + countAt(usesOf(before), now), usedAt: now } },
+    ...{ position: now, createdAt: before?.createdAt ?? new Date(now), expiresAt: undefined },
+  };
 }
 
 /** Weighs hits by how much use they were, best first; nothing is read where nothing was ever noted. */

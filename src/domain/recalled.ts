@@ -14,7 +14,8 @@ export function isRecalledPart(part: unknown): boolean {
   );
 }
 
-const fenced = new RegExp(`<${memoryTag}\\b[^>]*>[\\s\\S]*?(?:</${memoryTag}>|$)\\n?`, "gu");
+// No "<" within the tag: many beginnings of it without an end would each be searched to the end of the text.
+const fenced = new RegExp(`<${memoryTag}\\b[^<>]*>[\\s\\S]*?(?:</${memoryTag}>|$)\\n?`, "gu");
 
 /** A text without the memory it quotes, for prompts that were stored as plain text. A fence that is not closed reaches to the end. */
 export function withoutRecalled(text: string): string {

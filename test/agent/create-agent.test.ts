@@ -1,9 +1,11 @@
 import { createOpenAI } from "@ai-sdk/openai";
 import { type Tool, tool } from "ai";
+import { convertArrayToReadableStream, MockLanguageModelV3 } from "ai/test";
 import { expect, expectTypeOf, test, vi } from "vitest";
 import { z } from "zod";
 import { type AgentTools, createAgent, createMemory, InvalidArgumentError, NotFoundError } from "../../src/index.ts";
 import { describeEngines, newId } from "../support/engines.ts";
+import { scriptedModel } from "../support/language-models.ts";
 import { modelServer, type Reply } from "../support/model-server.ts";
 
 /** A model behind a server of this machine, and what it was asked. */
@@ -202,7 +204,9 @@ describeEngines("agent", (engine) => {
       { id: "going on", content: "" },
     ]);
     expect(items[1]?.metadata).not.toHaveProperty("answeringUntil");
-    expect((await mine.recall("juniper", { legs: ["text"] })).map(({ id }) => id)).toEqual(["gone"]);
+    // Its neighbours may have lent its words by now.
+    const [found] = await mine.recall("juniper", { legs: ["text"] });
+    expect(found?.id).toBe("gone");
   });
 
   test("what was recalled for an answer is reinforced where that is asked for", async () => {
@@ -226,6 +230,76 @@ describeEngines("agent", (engine) => {
     await expect(agent.memory.searchMessages("When do we deploy?")).rejects.toThrow(InvalidArgumentError);
     await expect(agent.generate("And now?")).rejects.toThrow(InvalidArgumentError);
   });
+});
+
+test("the text of an answer is what was said, without the names of its sources", async () => {
+  const usage = {
+    inputTokens: { total: 1, noCache: 1, cacheRead: undefined, cacheWrite: undefined },
+    outputTokens: { total: 1, text: 1, reasoning: undefined },
+  };
+  const text = "Memory stands between <unforget-memory> and its end.";
+  const model = new MockLanguageModelV3({
+    doStream: {
+      stream: convertArrayToReadableStream([
+        { type: "text-start", id: "1" },
+        { type: "text-delta", id: "1", delta: text },
+        { type: "text-end", id: "1" },
+        { type: "source", sourceType: "url", id: "s", url: "https://example.com", title: "All about fences" },
+        { type: "finish", finishReason: { unified: "stop", raw: undefined }, usage },
+      ]),
+    },
+  });
+  const memory = createMemory({ sessions: { store: "memory" }, embedding: false });
+  const answer = await createAgent({ model, memory }).generate("How is memory fenced?", { userId: "u" });
+  expect(answer.text).toBe(text);
+  expect(answer.message?.parts.at(-1)).toMatchObject({ type: "source-url", title: "All about fences" });
+  await memory.close();
+});
+
+test("nothing is summarised of an answer that still streams, and no fact is read out of it", async () => {
+  const summarizing = scriptedModel(() => '{"statements":[{"text":"They talked.","key":false}]}');
+  const reading = scriptedModel(() => '{"facts":[]}');
+  const memory = createMemory({
+    ...{ sessions: { store: "memory" }, embedding: false, worker: "manual" },
+    summaries: { afterTokens: 10, keepTokens: 0, model: summarizing.model },
+    facts: { extract: { model: reading.model } },
+  });
+  const mine = memory.scope({ userId: "u" });
+  const { model } = await scripted(async function* () {
+    for (let sentence = 0; sentence < 4; sentence++) {
+      yield `This is sentence ${sentence} of what I have to tell. `;
+      await vi.waitFor(async () => {
+        const { items } = await mine.messages.list("c");
+        expect(items[1]?.parts.at(-1)?.text).toContain(`sentence ${sentence}`);
+      });
+      await memory.flush();
+    }
+  });
+  await createAgent({ model, memory: mine, saveEveryMs: 0 }).generate("Tell me all there is to be told.", { conversationId: "c" });
+  expect([...summarizing.asked, ...reading.asked].filter((prompt) => prompt.includes("This is sentence"))).toEqual([]);
+  await memory.flush();
+  const asked = [...summarizing.asked, ...reading.asked].filter((prompt) => prompt.includes("This is sentence 3"));
+  expect(asked).toHaveLength(2);
+  await memory.close();
+});
+
+test("a question that says nothing is refused, and not stored", async () => {
+  const memory = createMemory({ sessions: { store: "memory" }, embedding: false });
+  const { model, calls } = await scripted(says("Noted."));
+  const agent = createAgent({ model, memory: memory.scope({ userId: "u" }) });
+  const recalled = { type: "text", text: "From memory", providerOptions: { unforget: { recalled: true } } };
+  for (const silent of [
+    "",
+    " \n",
+    { content: "" },
+    { parts: [] },
+    { parts: [recalled] },
+    "<unforget-memory>\n[1] user: Hi\n</unforget-memory>",
+  ])
+    await expect(agent.generate(silent as string)).rejects.toThrow(InvalidArgumentError);
+  expect(calls).toEqual([]);
+  expect((await memory.stats()).messages).toBe(0);
+  await memory.close();
 });
 
 test("options that cannot be right are refused", async () => {

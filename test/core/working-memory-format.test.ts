@@ -72,6 +72,13 @@ test.each([
   [{ additionalProperties: { type: "integer" } }, { x: 1.5 }, "x: must be of type integer"],
   [{ properties: { "a/b": false } }, { "a/b": 1 }, "a/b: must not be there"],
   [{ $ref: "#" }, 1, "all of it: is nested too deep"],
+  [{ anyOf: [{ type: "string" }], oneOf: [{ const: "a" }] }, "b", "all of it: fits none of the choices"],
+  [{ enum: [{ a: 1, b: 2 }] }, { b: 2, a: 1 }, undefined],
+  [{ exclusiveMinimum: 0 }, 0, "all of it: is too small or too large"],
+  [{ exclusiveMinimum: 0, exclusiveMaximum: 2 }, 1, undefined],
+  [{ patternProperties: { "^x-": { type: "number" } }, additionalProperties: false }, { "x-a": 1 }, undefined],
+  [{ patternProperties: { "^x-": { type: "number" } }, additionalProperties: false }, { "x-a": "1" }, "x-a: must be of type number"],
+  [{ pattern: "^[\\w-.]+$" }, "a.b-c", undefined],
 ])("a schema tells what is wrong: %j of %j", (schema, value, problem) => {
   expect(schemaProblem(value, schema)).toBe(problem);
 });

@@ -125,6 +125,7 @@ describeRecordPlaces("working memory", (place) => {
       await expect(working.merge({ a: 1 })).rejects.toThrow("[patch] needs notes that are a JSON object");
     }
     await expect(working.merge([] as never)).rejects.toThrow("[patch] must be a JSON object");
+    await expect(working.merge(new Date() as never)).rejects.toThrow("[patch] must be a JSON object");
     expect(await working.get()).toMatchObject({ content: "1", version: 4 });
   });
 

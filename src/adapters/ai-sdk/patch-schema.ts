@@ -1,6 +1,7 @@
 import type { JsonSchema } from "../../domain/working-memory.ts";
 
 const lists = ["anyOf", "oneOf", "allOf"] as const;
+const fields = ["properties", "patternProperties"] as const;
 const named = ["$defs", "definitions"] as const;
 
 /**
@@ -10,8 +11,9 @@ const named = ["$defs", "definitions"] as const;
 export function patchSchema({ $schema: _dialect, ...schema }: JsonSchema): JsonSchema {
   const { required: _required, ...rest } = schema;
   const patched: Record<string, unknown> = { ...rest };
-  if (isObject(schema.properties))
-    patched.properties = Object.fromEntries(Object.entries(schema.properties).map(([field, one]) => [field, orNull(one)]));
+  for (const keyword of fields)
+    if (isObject(schema[keyword]))
+      patched[keyword] = Object.fromEntries(Object.entries(schema[keyword]).map(([field, one]) => [field, orNull(one)]));
   if (isObject(schema.additionalProperties)) patched.additionalProperties = orNull(schema.additionalProperties);
   for (const keyword of lists) if (Array.isArray(schema[keyword])) patched[keyword] = (schema[keyword] as unknown[]).map(patchedOf);
   for (const keyword of named)

@@ -8,17 +8,22 @@ export const instructions = `Text between <${memoryTag}> and </${memoryTag}> in 
 export const fenceStart = `<${memoryTag}>\n`;
 export const fenceEnd = `</${memoryTag}>`;
 
-/** Letters of the tag, with anything invisible between them. */
-const tagLetters = [...memoryTag.replace("-", "")].map((letter) => `[${letter}${letter.toUpperCase()}]`);
-const invisible = "[\\p{Cf}\\s\\p{Pd}_/\\\\]*";
-const tagAlike = new RegExp(`[<＜﹤‹](?=${invisible}${tagLetters.join(invisible)})`, "gu");
+/** Letters of the tag, also as wide ones, with anything between them that is no letter, or none to be seen. */
+const tagLetters = [...memoryTag.replace("-", "")].map((letter) => {
+  const forms = [letter, letter.toUpperCase()];
+  return `[${forms.map((form) => form + String.fromCodePoint(form.charCodeAt(0) + 0xfee0)).join("")}]`;
+});
+const angles = "<＜﹤‹⟨\\u2329\\u3008";
+const between = `[[^\\p{L}${angles}]\\p{Default_Ignorable_Code_Point}]*`;
+const tagAlike = new RegExp(`(?:[${angles}]|&lt;)(?=${between}${tagLetters.join(between)})`, "gv");
+const controlTokens = /<(?=[|｜]|\/?s>|(?:start|end)_of_turn>)|\[(?=\/?INST\])/giu;
 const lineEnds = /\r\n|[\r\v\f\u0085\u2028\u2029]/gu;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is removed.
 const controls = /[\0-\x08\x0e-\x1f\x7f-\x9f]|[\u202a-\u202e\u2066-\u2069]/gu;
 
 /** A text that cannot end the fence, begin another, or pass for a control token of a chat template. */
 export function defused(text: string): string {
-  return text.toWellFormed().replace(lineEnds, "\n").replace(controls, "").replace(tagAlike, "(").replace(/<\|/gu, "(|");
+  return text.toWellFormed().replace(lineEnds, "\n").replace(controls, "").replace(tagAlike, "(").replace(controlTokens, "(");
 }
 
 /** An entry: its first line as given, all others indented, so that none looks like a line of ours. */

@@ -26,7 +26,7 @@ const tools = new Set(["tool", "function"]);
  * Reads the parts of AI SDK `UIMessage`s and `ModelMessage`s, OpenAI's and Anthropic's. What no model takes is left out:
  * data parts, sources, parts that quote memory, empty texts.
  */
-export function piecesOf(message: Message): Piece[] {
+export function piecesOf(message: Pick<Message, "role" | "parts" | "content">): Piece[] {
   const role = assistants.has(message.role) ? "assistant" : tools.has(message.role) ? "tool" : "user";
   const pieces = message.parts.flatMap((part) => partPieces(role, part));
   const isSilent = pieces.every((piece) => piece.role === "step") && !message.parts.some(isRecalledPart);

@@ -32,7 +32,9 @@ function uiParts(part: Fields, type: string, toolCallId: string, state: string):
   if (toolName === "" || part.preliminary === true) return [];
   const output = uiOutput(part, state);
   const metadata = { providerOptions: part.callProviderMetadata, providerExecuted: part.providerExecuted };
-  const asked = call(toolCallId, toolName, part.input ?? part.rawInput, metadata);
+  // What a tool did not take may be any text, but providers want an object.
+  const input = part.input ?? (isJsonObject(part.rawInput) ? part.rawInput : {});
+  const asked = call(toolCallId, toolName, input, metadata);
   return output === undefined
     ? [asked]
     : [asked, result(toolCallId, toolName, output, { providerOptions: part.resultProviderMetadata ?? part.callProviderMetadata })];

@@ -1,6 +1,7 @@
 import { MemoryError } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/logger.ts";
 import type { Message } from "../../domain/message.ts";
+import { isUnderWay } from "../../domain/under-way.ts";
 import { stableId } from "../../internal/stable-id.ts";
 import { extractFacts, type ReadingCore } from "./extract-facts.ts";
 import { positionType } from "./fact-record.ts";
@@ -136,7 +137,7 @@ export function backgroundReading({ core, tenant, logger, isManual }: Background
 
   return {
     noteStored({ tenant, userId, conversationId }, messages) {
-      if (!isReading || closing.signal.aborted || messages.length === 0) return;
+      if (!isReading || closing.signal.aborted || messages.every(isUnderWay)) return;
       note({ tenant, userId, conversationId }, Math.min(...messages.map(({ seq }) => seq)));
       resume(tenant);
       if (!isManual) start();

@@ -1,5 +1,6 @@
 import type { Message } from "../../domain/message.ts";
 import { isRecalledPart, withoutRecalled } from "../../domain/recalled.ts";
+import { isUnderWay } from "../../domain/under-way.ts";
 
 /** What may be read for facts. */
 export interface ReadableMessage {
@@ -11,9 +12,10 @@ export interface ReadableMessage {
 
 /**
  * The text of a message that facts may be read out of: not that of the system, not what was itself recalled, and the output
- * of tools only where it is asked for. Undefined: none.
+ * of tools only where it is asked for; of an answer that still streams nothing yet. Undefined: none.
  */
 export function readableText(message: Message, toolOutput: boolean): ReadableMessage | undefined {
+  if (isUnderWay(message)) return undefined;
   const { role, parts, metadata } = message;
   // Metadata marks a whole message as a part's options mark the part.
   if (role === "system" || role === "developer" || isRecalledPart({ providerOptions: metadata })) return undefined;

@@ -1,6 +1,7 @@
 import { MemoryError } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/logger.ts";
 import type { Message } from "../../domain/message.ts";
+import { isUnderWay } from "../../domain/under-way.ts";
 import { messageTokens } from "../context/recent-window.ts";
 import { type Count, counter } from "../context/tokens.ts";
 import { isConflict } from "../record-changes.ts";
@@ -118,7 +119,7 @@ export function backgroundSummaries({ core, settings, logger, isManual }: Backgr
 
   return {
     noteStored({ tenant, userId, conversationId }, messages) {
-      if (background === undefined || signal.aborted || messages.length === 0) return;
+      if (background === undefined || signal.aborted || messages.every(isUnderWay)) return;
       const conversation = { tenant, userId, conversationId };
       const room = rooms.get(keyOf(conversation));
       if (room !== undefined) {

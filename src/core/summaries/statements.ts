@@ -87,24 +87,29 @@ function raritiesOf(texts: readonly string[]): number[] {
   return bags.map((bag) => [...bag].reduce((sum, word) => sum + 1 / (counts.get(word) as number), 0) / Math.max(1, bag.size));
 }
 
-const names = /(?<=[\p{L}\p{N},;:]\s+)\p{Lu}[\p{L}\p{N}]+/gu;
+const namesWithin = /(?<=[\p{L}\p{N},;:]\s+)\p{Lu}[\p{L}\p{N}]+/gu;
 const numbers = /\p{N}+/gu;
 
 /** Numbers, names and the user's own word make a statement; a question is none. */
 function keyWeight({ text, isOfUser }: Sentence): number {
   if (/[?？]\s*$/u.test(text) || text.length < 12) return 0;
-  const marks = (text.match(names)?.length ?? 0) + (text.match(numbers)?.length ?? 0);
+  const marks = (text.match(namesWithin)?.length ?? 0) + (text.match(numbers)?.length ?? 0);
   return (1 + Math.min(3, marks)) * (isOfUser ? 1.5 : 1);
 }
 
+/** Words that begin with a capital: the first one of a sentence is a name as likely as not. */
+const names = /(?<![\p{L}\p{N}])\p{Lu}[\p{L}\p{N}]+/gu;
+const wordsOrNumbers = /\p{L}[\p{L}\p{N}]*|\p{N}+/gu;
+
 /**
- * Whether what a statement says is in another text: all its numbers and names, and half of its other words, but for their
- * endings.
+ * Whether what a statement says is in another text: all its numbers and names to the letter, and half of its other words,
+ * but for their endings.
  */
 export function isCoveredBy(statement: string, text: string): boolean {
   const there = text.toLowerCase();
+  const whole = new Set([...(there.match(wordsOrNumbers) ?? []), ...(there.match(numbers) ?? [])]);
   const marks = [...(statement.match(names) ?? []), ...(statement.match(numbers) ?? [])];
-  if (!marks.every((mark) => there.includes(mark.toLowerCase()))) return false;
+  if (!marks.every((mark) => whole.has(mark.toLowerCase()))) return false;
   const words = statement.toLowerCase().match(/\p{L}{4,}|\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}/gu) ?? [];
   const common = words.filter((word) => there.includes(word.length > 5 ? word.slice(0, 5) : word));
   return common.length * 2 >= words.length;

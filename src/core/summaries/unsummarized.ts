@@ -1,6 +1,7 @@
 import type { MemoryStore } from "../../domain/memory-store.ts";
 import type { Message } from "../../domain/message.ts";
 import type { Summary } from "../../domain/summaries.ts";
+import { isUnderWay } from "../../domain/under-way.ts";
 import { messageTokens } from "../context/recent-window.ts";
 import type { Count } from "../context/tokens.ts";
 import { type ReadableMessage, readableText } from "../facts/message-text.ts";
@@ -64,7 +65,7 @@ function spokenMessage(message: Message, count: Count): SpokenMessage {
 
 /**
  * After which of these messages a summary may end: not between a tool call and its result, nor after a call that still waits
- * for one.
+ * for one, nor after an answer that still streams.
  */
 export function wholeEnds(messages: readonly SpokenMessage[]): boolean[] {
   const ends = messages.map(() => true);
@@ -82,6 +83,8 @@ export function wholeEnds(messages: readonly SpokenMessage[]): boolean[] {
   const lastOfUser = messages.findLastIndex(({ message }) => message.role === "user");
   // What the user has spoken after is not waited for any more.
   for (const place of open.values()) if (place > lastOfUser) block(place, messages.length);
+  const streaming = messages.findIndex(({ message }) => isUnderWay(message));
+  if (streaming >= 0) block(streaming, messages.length);
   return ends;
 }
 

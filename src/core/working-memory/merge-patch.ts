@@ -5,8 +5,9 @@ import { InvalidArgumentError } from "../../domain/errors.ts";
  * @throws InvalidArgumentError when they are something else
  */
 export function mergePatch(content: string | undefined, patch: unknown): string {
-  if (!isObject(patch)) throw new InvalidArgumentError("patch", "must be a JSON object");
-  return JSON.stringify(merged(content === undefined || content === "" ? {} : parseObject(content), plain(patch)));
+  const changes = isObject(patch) ? plain(patch) : undefined;
+  if (!isObject(changes)) throw new InvalidArgumentError("patch", "must be a JSON object");
+  return JSON.stringify(merged(content === undefined || content === "" ? {} : parseObject(content), changes));
 }
 
 function parseObject(content: string): unknown {
