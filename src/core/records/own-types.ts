@@ -1,11 +1,20 @@
 import { InvalidArgumentError } from "../../domain/errors.ts";
-import { derivationType, positionType as factPositionType, factType, readingType, sourceType } from "../facts/fact-record.ts";
+import {
+  derivationType,
+  positionType as factPositionType,
+  factType,
+  forgottenFactType,
+  readingType,
+  sourceType,
+} from "../facts/fact-record.ts";
 import { positionType as importPositionType } from "../import-from/position.ts";
-import { messageVersionType } from "../message-history.ts";
+import { forgottenMessageType, messageUseType, messageVersionType } from "../message-history.ts";
 import { runType } from "../runs/run-records.ts";
 import { eventType, stepType } from "../runs/run-tree.ts";
+import { leaseType, summaryType } from "../summaries/summary-record.ts";
 import { parseText } from "../validate.ts";
 import { entryType, historyType } from "../working-memory/notes.ts";
+import { forgottenRecordType } from "./forgotten-record.ts";
 
 const longestType = 512;
 
@@ -16,6 +25,12 @@ export const ownTypes: readonly string[] = [
   readingType,
   factPositionType,
   derivationType,
+  forgottenFactType,
+  forgottenRecordType,
+  forgottenMessageType,
+  messageUseType,
+  summaryType,
+  leaseType,
   runType,
   stepType,
   eventType,
