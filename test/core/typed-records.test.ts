@@ -263,6 +263,11 @@ describe("typed records in this process", () =>
 
 describeServer("mongodb", "typed records in MongoDB", (uri) =>
   promises((options) =>
-    closing(createMemory({ ...options, sessions: { store: "mongodb", uri, database: newId("test").replaceAll("-", "_") } })),
+    closing(
+      createMemory({
+        ...options,
+        sessions: { store: "mongodb", uri, database: `${newId("test")}_${process.pid}_${Date.now().toString(36)}`.replaceAll("-", "_") },
+      }),
+    ),
   ),
 );
