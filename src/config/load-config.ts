@@ -22,6 +22,7 @@ const fields: Readonly<Record<Exclude<keyof MemoryOptions, "beforeOpen">, true>>
   embedding: true,
   tenant: true,
   runs: true,
+  retention: true,
   facts: true,
   summaries: true,
   working: true,

@@ -9,10 +9,21 @@ export async function allRecords(
   signal: AbortSignal | undefined,
 ): Promise<StoredRecord[]> {
   const found: StoredRecord[] = [];
+  for await (const some of everyRecord(records, scope, query, signal)) found.push(...some);
+  return found;
+}
+
+/** The same, `limit` after `limit`. */
+export async function* everyRecord(
+  records: RecordStore,
+  scope: StoreScope,
+  query: Omit<RecordQuery, "cursor" | "offset">,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<readonly StoredRecord[]> {
   for (let cursor: string | undefined; ; ) {
     const page = await records.list(scope, { ...query, offset: 0, cursor }, signal);
-    found.push(...page.items);
-    if (page.nextCursor === undefined) return found;
+    yield page.items;
+    if (page.nextCursor === undefined) return;
     cursor = page.nextCursor;
   }
 }

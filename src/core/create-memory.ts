@@ -3,6 +3,7 @@ import type { FactsOption } from "../domain/facts.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { Memory, ScopedMemory, ScopeOptions } from "../domain/memory.ts";
 import type { MemoryStore } from "../domain/memory-store.ts";
+import type { RecordRetention } from "../domain/records.ts";
 import type { SessionStore, StoreScope } from "../domain/session-store.ts";
 import type { SummariesOption } from "../domain/summaries.ts";
 import type { TitlesOption } from "../domain/titles.ts";
@@ -39,6 +40,7 @@ import { type MemoryCore, memoryCore } from "./memory-core.ts";
 import { messages } from "./messages.ts";
 import { rateImportance } from "./rate-importance.ts";
 import { recall } from "./recall.ts";
+import { parseType } from "./records/own-types.ts";
 import { recordStats } from "./records/record-stats.ts";
 import { records } from "./records.ts";
 import { reinforce } from "./reinforcement.ts";
@@ -78,6 +80,11 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
   /** The hard isolation boundary of handles that name none. @default "default" */
   readonly tenant?: string | undefined;
   readonly runs?: RunsOptions | undefined;
+  /**
+   * How long records of a type are kept that say nothing of it themselves, e.g. `{ short_term_memory: { keepDays: 7 } }`. Holds
+   * for what is put from then on. @default kept for good
+   */
+  readonly retention?: Readonly<Record<string, RecordRetention>> | undefined;
   /** How facts are kept, and whether they are read out of messages. @default kept by hand */
   readonly facts?: FactsOption | undefined;
   /** How notes look: after a template, or as a schema wants them. @default free text */
@@ -121,6 +128,7 @@ export function createMemory(options: MemoryOptions = {}): Memory {
     embedding,
     tenant = "default",
     runs: runsOptions,
+    retention,
     facts: factsOption,
     summaries: summariesOption,
     working,
@@ -138,7 +146,8 @@ export function createMemory(options: MemoryOptions = {}): Memory {
     store: whole,
     records: kept,
     deletions: kept.isShared ? whole : takingRecords(whole, kept.openToDelete),
-    runsKeptMs: keptMs(runsOptions),
+    runsKeptMs: keptMs("runs.keepDays", runsOptions),
+    recordsKeptMs: recordsKeptMs(retention),
     facts: factSettings(factsOption),
     notes: workingMemoryFormats(working),
     summaries: summarySettings(summariesOption),
@@ -213,9 +222,19 @@ function resolveRecords(given: RecordsOption | undefined, { records }: MemorySto
   return coreRecords({ ...recordsOfTheirOwn(), isShared: false });
 }
 
-function keptMs({ keepDays }: RunsOptions = {}): number | undefined {
-  if (keepDays !== undefined && !(keepDays > 0)) throw new InvalidArgumentError("runs.keepDays", "must be above 0");
+function keptMs(field: string, { keepDays }: RunsOptions = {}): number | undefined {
+  if (keepDays !== undefined && !(keepDays > 0 && Number.isFinite(keepDays)))
+    throw new InvalidArgumentError(field, "must be a number above 0");
   return keepDays === undefined ? undefined : keepDays * 86_400_000;
+}
+
+function recordsKeptMs(retention: MemoryOptions["retention"] = {}): ReadonlyMap<string, number> {
+  const kept = Object.entries(retention).map(([type, { keepDays }]) => {
+    const field = `retention.${parseType(type)}.keepDays`;
+    if (typeof keepDays !== "number") throw new InvalidArgumentError(field, "is required: a number of days above 0");
+    return [type, keptMs(field, { keepDays }) as number] as const;
+  });
+  return new Map(kept);
 }
 
 function withArchive(store: MemoryStore, archive: ArchiveOption, embeds: boolean): MemoryStore {

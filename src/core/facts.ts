@@ -12,7 +12,7 @@ import type {
 import type { RecordStore } from "../domain/record-store.ts";
 import type { StoreScope } from "../domain/session-store.ts";
 import { extractFacts } from "./facts/extract-facts.ts";
-import { type FactPlace, getFacts } from "./facts/fact-changes.ts";
+import { type FactPlace, findEither, getFacts } from "./facts/fact-changes.ts";
 import { type StoredFact, storedFact, toFact } from "./facts/fact-record.ts";
 import { comparable, newFact, normalPredicate, parseFactTime } from "./facts/new-fact.ts";
 import { conditionsOf, type FactFilter, type FactReader, factHistory, factsKnownAt, factsTrueAt, searchFacts } from "./facts/read-facts.ts";
@@ -67,11 +67,12 @@ export function facts(core: MemoryCore, scope: StoreScope): Facts {
     if (records === undefined) return 0;
     let deleted = 0;
     for (const id of new Set(ids)) {
-      const found = await find(records, id, options).catch((error: unknown) => {
-        if (error instanceof NotFoundError) return undefined;
-        throw error;
-      });
-      if (found !== undefined && (await deleteFact(core, placeOf(records, found.userId, options.signal), id))) deleted += 1;
+      validateId("factId", id);
+      const place = placeOf(records, ownerNamed(options.userId), options.signal);
+      const { fact, forgotten } = await findEither(place, id);
+      const found = fact ?? forgotten;
+      const isMine = scope.resourceId === undefined || found?.resourceId === scope.resourceId;
+      if (found !== undefined && isMine && (await deleteFact(core, place, id))) deleted += 1;
     }
     return deleted;
   }

@@ -1,29 +1,44 @@
 import { InvalidArgumentError } from "../domain/errors.ts";
 import type {
+  ForgettableKind,
   Forgetting,
   ForgettingPlan,
   ForgettingReport,
-  ForgottenMessage,
+  ForgottenItem,
   ForgottenOptions,
-  PlannedMessage,
+  PlannedItem,
   PurgeOptions,
   RetentionOptions,
   RetentionReport,
 } from "../domain/forgetting.ts";
 import type { RecordStore, StoredRecord } from "../domain/record-store.ts";
-import type { MessageReference, StoredMessage, StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/session-store.ts";
 import { listRecords } from "./facts/fact-changes.ts";
+import { forgettingFacts } from "./forgetting/forgetting-facts.ts";
+import { forgettingMessages } from "./forgetting/forgetting-messages.ts";
+import { forgettingRecords } from "./forgetting/forgetting-records.ts";
+import type { ForgettingKind } from "./forgetting/kind.ts";
 import { planForgetting } from "./forgetting/plan.ts";
+import { checkKinds } from "./forgetting/rules.ts";
 import type { MemoryCore } from "./memory-core.ts";
-import { forgottenMessageType, messageDigest } from "./message-history.ts";
-import { messages as messagesOf } from "./messages.ts";
-import { byConversation, changeMessages, type MessageChange, type RewrittenMessage, rewriteMessages } from "./rewrite-messages.ts";
 import { narrowed } from "./scope.ts";
 
 const dayMs = 86_400_000;
 
+/** What is forgotten of one kind. */
+interface Found {
+  readonly kind: ForgettingKind<never>;
+  readonly records: RecordStore;
+  readonly rows: readonly StoredRecord[];
+}
+
 /** `forgetting` of a handle. */
 export function forgetting(core: MemoryCore, scope: StoreScope): Forgetting {
+  const messages = forgettingMessages(core, scope);
+  const records = forgettingRecords(core, scope);
+  const facts = forgettingFacts(core, scope);
+  const kinds: Readonly<Record<ForgettableKind, ForgettingKind<never>>> = { message: messages, record: records, fact: facts };
+
   function within({ userId, allUsers }: ForgottenOptions): StoreScope {
     const one = narrowed(scope, { userId });
     if (one.userId === undefined && allUsers !== true)
@@ -35,84 +50,52 @@ export function forgetting(core: MemoryCore, scope: StoreScope): Forgetting {
     const foreign = tenant !== scope.tenant || (scope.userId !== undefined && userId !== scope.userId);
     if (foreign || (userId !== undefined && items.some((item) => item.userId !== userId)))
       throw new InvalidArgumentError("plan", "is of another tenant or user than this memory");
-    await core.open();
-    const records = await core.records.open();
+    const isOf = <Kind extends ForgettableKind>(kind: Kind) => items.filter((item) => item.kind === kind) as OfKind<Kind>[];
+    const inTurn = [
+      { items: isOf("message"), forget: () => messages.forget(id, isOf("message"), signal) },
+      { items: isOf("record"), forget: () => records.forget(id, isOf("record"), signal) },
+      { items: isOf("fact"), forget: () => facts.forget(id, isOf("fact"), signal) },
+    ];
     let forgotten = 0;
-    for (const some of byConversation(items)) {
-      signal?.throwIfAborted();
-      forgotten += await changing(some, signal, async (stored) => {
-        const texts = new Map(some.map((item) => [item.messageId, item]));
-        const same = stored.filter(({ message }) => message.content !== "" && message.content === texts.get(message.id)?.text);
-        const puts = same.map((one) => ({ put: forgottenRecord(tenant, id, one, texts.get(one.message.id) as PlannedMessage) }));
-        // The text is kept before it goes: after a crash in between, nothing is lost.
-        if (puts.length > 0) await records.write(puts, signal);
-        await rewrite(same.map(({ message, importance }) => ({ message, content: "", importance })));
-        return same.length;
-      });
-    }
+    for (const kind of inTurn) if (kind.items.length > 0) forgotten += await kind.forget();
     return { forgotten, passedOver: items.length - forgotten };
   }
 
-  const changing = <Value>(some: readonly MessageReference[], signal: AbortSignal | undefined, change: MessageChange<Value>) =>
-    changeMessages(core, scope, some, change, signal);
-  const rewrite = (changes: readonly RewrittenMessage[]) => rewriteMessages(core, scope.tenant, changes);
-
-  async function found(
-    options: PurgeOptions,
-  ): Promise<{ readonly records: RecordStore; readonly rows: readonly StoredRecord[] } | undefined> {
+  async function found(options: PurgeOptions): Promise<readonly Found[]> {
     const { planId, conversationId, forgottenForDays = 0, signal } = options;
+    const wanted = options.kinds ?? ["message", "record", "fact"];
+    checkKinds("kinds", wanted);
     if (!(forgottenForDays >= 0)) throw new InvalidArgumentError("forgottenForDays", "must be a number of at least 0");
     const whose = within(options);
-    const records = await core.records.openToDelete();
-    if (records === undefined) return undefined;
-    await core.open();
+    const store = await core.records.openToDelete();
+    if (store === undefined) return [];
     const filter = planId === undefined ? undefined : { planId };
-    const conditions = { types: [forgottenMessageType], conversationId, filter };
-    const rows = await listRecords(records, whose, conditions, signal);
-    return { records, rows: rows.filter(({ createdAt }) => createdAt.getTime() <= Date.now() - forgottenForDays * dayMs) };
+    const until = Date.now() - forgottenForDays * dayMs;
+    const all: Found[] = [];
+    for (const one of new Set(wanted)) {
+      const kind = kinds[one];
+      const rows = await listRecords(store, whose, { types: [kind.type], conversationId, filter }, signal);
+      all.push({ kind, records: store, rows: rows.filter(({ createdAt }) => createdAt.getTime() <= until) });
+    }
+    return all;
   }
 
   async function restore(options: ForgottenOptions): Promise<number> {
-    const there = await found(options);
     let restored = 0;
-    for (const some of byConversation(there?.rows.map(toKept) ?? [])) {
-      options.signal?.throwIfAborted();
-      restored += await changing(some, options.signal, async (stored) => {
-        const before = new Map(some.map((one) => [one.messageId, one]));
-        const silent = stored.filter(({ message }) => message.content === "");
-        const rewritten = silent.map(({ message }) => {
-          const { text, importance } = before.get(message.id) as Kept;
-          return { message, content: text, importance };
-        });
-        await rewrite(rewritten);
-        await forgetRecords(there?.records as RecordStore, some);
-        return silent.length;
-      });
-    }
+    for (const { kind, records, rows } of await found(options))
+      if (rows.length > 0) restored += await kind.restore(records, rows, { signal: options.signal });
     return restored;
   }
 
   async function purge(options: PurgeOptions): Promise<number> {
-    const there = await found(options);
     let purged = 0;
-    for (const some of byConversation(there?.rows.map(toKept) ?? [])) {
-      options.signal?.throwIfAborted();
-      const [{ userId, conversationId } = { userId: "", conversationId: "" }] = some;
-      const stored = await core.store.getMessages(scope, some, options.signal);
-      const silent = stored.filter(({ message }) => message.content === "").map(({ message }) => message.id);
-      // Their records go with the messages; the others were changed since and are forgotten no more.
-      if (silent.length > 0) purged += await messagesOf(core, { ...scope, userId }).delete(conversationId, silent, options);
-      await forgetRecords(there?.records as RecordStore, some);
-    }
+    for (const { kind, records, rows } of await found(options))
+      if (rows.length > 0) purged += await kind.purge(records, rows, { signal: options.signal });
     return purged;
   }
 
-  function forgetRecords(records: RecordStore, some: readonly ForgottenMessage[]): Promise<unknown> {
-    const { tenant } = scope;
-    const ops = some.map(({ userId, conversationId, messageId }) => {
-      return { delete: { tenant, userId, type: forgottenMessageType, id: messageDigest([conversationId, messageId]) } };
-    });
-    return records.write(ops);
+  async function list(options: ForgottenOptions): Promise<ForgottenItem[]> {
+    return (await found(options)).flatMap(({ kind, rows }) => rows.map((row) => kind.show(row)));
   }
 
   async function run({ purgeAfterDays, ...options }: RetentionOptions): Promise<RetentionReport> {
@@ -131,30 +114,8 @@ export function forgetting(core: MemoryCore, scope: StoreScope): Forgetting {
     restore: (options = {}) => core.finished(restore(options)),
     purge: (options = {}) => core.finished(purge(options)),
     run: (options) => core.finished(run(options)),
-    list: async (options = {}) => (await found(options))?.rows.map(toKept).map(({ importance, ...forgotten }) => forgotten) ?? [],
+    list: async (options = {}) => list(options),
   };
 }
 
-function forgottenRecord(
-  tenant: string,
-  planId: string,
-  { message, resourceId, importance }: StoredMessage,
-  { reason, text }: PlannedMessage,
-) {
-  const { id: messageId, userId, conversationId } = message;
-  return {
-    ...{ tenant, userId, type: forgottenMessageType, id: messageDigest([conversationId, messageId]) },
-    ...{ resourceId, conversationId, name: messageDigest([messageId]), key: undefined, content: "", position: message.seq },
-    ...{ data: { planId, messageId, text, reason, importance }, createdAt: new Date(), expiresAt: undefined },
-  };
-}
-
-/** Of a message that was forgotten, what its conversation does not keep. */
-interface Kept extends ForgottenMessage {
-  readonly importance: number | null;
-}
-
-function toKept({ userId, conversationId = "", data, createdAt }: StoredRecord): Kept {
-  const { planId, messageId, text, reason, importance } = data as unknown as Kept;
-  return { planId, userId, conversationId, messageId, text, reason, importance, forgottenAt: createdAt };
-}
+type OfKind<Kind extends ForgettableKind> = Extract<PlannedItem, { readonly kind: Kind }>;

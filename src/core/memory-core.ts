@@ -26,6 +26,8 @@ export interface MemoryCore {
   readonly deletions: Pick<MemoryStore, "deleteConversation" | "erase">;
   /** Undefined: runs are kept for good. */
   readonly runsKeptMs: number | undefined;
+  /** By type, how long records are kept that say nothing of it. */
+  readonly recordsKeptMs: ReadonlyMap<string, number>;
   readonly facts: FactSettings;
   /** Who changes the same record in this process waits for each other. */
   readonly writers: KeyedQueue;
@@ -58,6 +60,7 @@ export interface MemoryCoreOptions {
   readonly records: CoreRecords;
   readonly deletions: MemoryCore["deletions"];
   readonly runsKeptMs: number | undefined;
+  readonly recordsKeptMs: ReadonlyMap<string, number>;
   readonly facts: FactSettings;
   readonly notes: WorkingMemoryFormats;
   readonly summaries: SummarySettings;
@@ -69,7 +72,20 @@ export interface MemoryCoreOptions {
 }
 
 export function memoryCore(options: MemoryCoreOptions): MemoryCore {
-  const { records, deletions, runsKeptMs, facts, notes, summaries, embedder, tenant, logger, worker: mode, titles: wanted } = options;
+  const {
+    records,
+    deletions,
+    runsKeptMs,
+    recordsKeptMs,
+    facts,
+    notes,
+    summaries,
+    embedder,
+    tenant,
+    logger,
+    worker: mode,
+    titles: wanted,
+  } = options;
   const isManual = mode === "manual";
   const writers = new KeyedQueue();
   const store = forgettingStore({ store: options.store, records, background: () => summarizing });
@@ -99,6 +115,7 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
     records,
     deletions: takingFacts({ store, records, writers, deletions }),
     runsKeptMs,
+    recordsKeptMs,
     facts,
     writers,
     embedder,

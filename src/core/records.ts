@@ -16,6 +16,7 @@ import type { MemoryCore } from "./memory-core.ts";
 import { validateId } from "./messages/normalize-message.ts";
 import { changeRecord, changeRecords } from "./record-changes.ts";
 import { changed, checkChanges, checkRecord, toMemoryRecord } from "./records/checked-record.ts";
+import { forgottenIds, forgottenRecordType, withForgotten } from "./records/forgotten-record.ts";
 import { ownTypes, parseType } from "./records/own-types.ts";
 import { queryRecords } from "./records/query-records.ts";
 import { narrowed, ownerOf } from "./scope.ts";
@@ -126,6 +127,16 @@ export function records(core: MemoryCore, scope: StoreScope): Records {
     return (await (await store)?.erase(narrowed(scope, options), conditions, options.signal)) ?? 0;
   }
 
+  async function clear(options: RecordSelection, conditions: RecordConditions): Promise<number> {
+    const store = await core.records.openToDelete();
+    if (store === undefined) return 0;
+    const within = narrowed(scope, options);
+    const erased = await store.erase(within, conditions, options.signal);
+    // What is forgotten meanwhile is found after, and not before.
+    const ids = await forgottenIds(store, within, conditions, options.signal);
+    return erased + (ids.length === 0 ? 0 : await store.erase(within, { types: [forgottenRecordType], ids }, options.signal));
+  }
+
   async function list(options: ListRecordsOptions = {}): Promise<Page<MemoryRecord>> {
     const { orderBy = "createdAt", direction = "desc", cursor, offset = 0, signal } = options;
     if (!["createdAt", "updatedAt", "name"].includes(orderBy))
@@ -169,13 +180,13 @@ export function records(core: MemoryCore, scope: StoreScope): Records {
     async delete(type, ids, options = {}) {
       const wanted = typeof ids === "string" ? [ids] : ids;
       for (const id of wanted) validateId("id", id);
-      return core.finished(erase(core.records.openToDelete(), options, { types: [parseType(type)], ids: wanted }));
+      return core.finished(erase(core.records.openToDelete(), options, withForgotten(parseType(type), wanted)));
     },
     async clear(options) {
       const { type, ids, name, conversationId, filter = {} } = options;
       if ([type, ids, name, conversationId].every((condition) => condition === undefined) && Object.keys(filter).length === 0)
         throw new InvalidArgumentError("type", "is required, or another condition: memory.erase() deletes everything of a user");
-      return core.finished(erase(core.records.openToDelete(), options, conditionsOf(options)));
+      return core.finished(clear(options, conditionsOf(options)));
     },
   };
 }

@@ -225,7 +225,7 @@ export interface Facts {
    * @throws NotFoundError
    */
   retract(id: string, reason: string, options?: FactOptions): Promise<Fact>;
-  /** Deletes facts for good; how many were there. What they had superseded holds again. */
+  /** Deletes facts for good, forgotten ones too; how many were there. What they had superseded holds again. */
   delete(ids: string | readonly string[], options?: FactOptions): Promise<number>;
   /**
    * Reads facts out of messages that were not read before: of one conversation, or of all of the scope. Never from system

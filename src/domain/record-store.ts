@@ -118,7 +118,7 @@ export interface NewRecord extends RecordName {
 }
 
 export interface StoredRecord extends NewRecord {
-  /** 1, and one more with each change. */
+  /** 1, and one more with each change; more than `aboveVersion` when that was given. */
   readonly version: number;
   readonly updatedAt: Date;
 }
@@ -128,6 +128,8 @@ export type RecordOperation =
       readonly put: NewRecord;
       /** The version it must have; 0: it must not be there. Undefined: whatever there is, is replaced. */
       readonly ifVersion?: number | undefined;
+      /** It gets a version above this one, for a record that was there before under another name. @default 0 */
+      readonly aboveVersion?: number | undefined;
       /** Stored with it. Without one it keeps the vector it has, if name and content stay as they are. */
       readonly vector?: RecordVector | undefined;
     }

@@ -35,10 +35,10 @@ export interface RecordInput {
   readonly conversationId?: string | undefined;
   /** @default now, or when the record was first stored */
   readonly createdAt?: Date | string | number | undefined;
-  /** The record is gone after so many seconds. Above 0. @default kept for good */
+  /** The record is gone after so many seconds. Above 0. @default what `createMemory({ retention })` says of the type, else kept for good */
   readonly ttlSeconds?: number | undefined;
-  /** The same as a time. */
-  readonly expiresAt?: Date | string | number | undefined;
+  /** The same as a time; `null`: it is kept for good, whatever its type. @default what `createMemory({ retention })` says of the type */
+  readonly expiresAt?: Date | string | number | null | undefined;
   /** A vector of your own: the record is not embedded as long as name and content stay as they are. */
   readonly embedding?: readonly number[] | Float32Array | undefined;
   /** Names the model of `embedding`. Vectors of two models are never compared. @default the memory's own, whose length it must have */
@@ -49,6 +49,12 @@ export interface RecordInput {
 export interface RecordOfBatch extends RecordInput {
   /** The version this record must have; 0: it must not be there. @default any */
   readonly ifVersion?: number | undefined;
+}
+
+/** How long records of one type are kept. */
+export interface RecordRetention {
+  /** So many days after it was put last, a record is gone. Above 0. */
+  readonly keepDays: number;
 }
 
 /** What is left out stays as it is. `undefined` for `name` and `conversationId` is left out, too: `null` takes them away. */
@@ -159,8 +165,8 @@ export interface Records {
     changes: RecordChanges | ((record: MemoryRecord) => RecordChanges | undefined),
     options?: RecordWriteOptions,
   ): Promise<MemoryRecord>;
-  /** Deletes records for good; how many were there. */
+  /** Deletes records for good, forgotten ones too; how many were there. */
   delete(type: string, ids: string | readonly string[], options?: RecordCallOptions): Promise<number>;
-  /** Deletes every record that matches; how many there were. @throws InvalidArgumentError without a condition */
+  /** Deletes every record that matches, forgotten ones too; how many there were. @throws InvalidArgumentError without a condition */
   clear(options: RecordSelection): Promise<number>;
 }

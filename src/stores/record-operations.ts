@@ -23,6 +23,11 @@ export function checkExpected(operation: RecordOperation, actual: number): void 
   });
 }
 
+/** The version of a record that is put. */
+export function versionAfter({ aboveVersion = 0 }: Extract<RecordOperation, { put: NewRecord }>, before: number): number {
+  return Math.max(before, aboveVersion) + 1;
+}
+
 /** Whether a vector of the one is a vector of the other. */
 export function hasSameText(one: Pick<NewRecord, "name" | "content">, other: Pick<NewRecord, "name" | "content"> | undefined): boolean {
   return other !== undefined && one.name === other.name && one.content === other.content;

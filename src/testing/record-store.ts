@@ -282,6 +282,15 @@ function consistentTests(check: Check, { store, pair }: Tools): void {
     expect(third?.createdAt).toEqual(record.createdAt);
   });
 
+  check("a version is above the one that is named", async () => {
+    const tenant = newTenant();
+    const record = newRecord(tenant, "a");
+    const [moved] = await store().write([{ put: record, ifVersion: 0, aboveVersion: 5 }]);
+    const [changed] = await store().write([{ put: record, ifVersion: 6, aboveVersion: 2 }]);
+    expect([moved?.version, changed?.version]).toEqual([6, 7]);
+    expect(await find(store(), record)).toMatchObject({ version: 7 });
+  });
+
   check("a replaced record keeps nothing of what it was", async () => {
     const tenant = newTenant();
     const full = { conversationId: "c", name: "n", key: "k", data: { a: 1 }, position: 5, expiresAt: new Date(Date.now() + 3_600_000) };

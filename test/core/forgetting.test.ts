@@ -1,10 +1,19 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createMemory, InvalidArgumentError, type Memory, type ScopedMemory } from "../../src/index.ts";
+import {
+  createMemory,
+  type ForgottenItem,
+  InvalidArgumentError,
+  type Memory,
+  type PlannedItem,
+  type ScopedMemory,
+} from "../../src/index.ts";
 import { describeEngines, newId } from "../support/engines.ts";
 import { plainStores } from "../support/plain-stores.ts";
 
 const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000);
 const found = async (mine: ScopedMemory, query: string) => (await mine.recall(query, { limit: 100 })).map(({ text }) => text);
+const messageIds = (items: readonly PlannedItem[]) => items.flatMap((item) => (item.kind === "message" ? [item.messageId] : []));
+const forgottenMessages = (items: readonly ForgottenItem[]) => items.filter((item) => item.kind === "message");
 const contents = async (mine: ScopedMemory, id: string) => (await mine.messages.list(id)).items.map(({ content }) => content);
 
 function forgets(memory: () => Memory) {
@@ -52,7 +61,7 @@ function forgets(memory: () => Memory) {
     expect(await contents(mine, "purged")).toEqual([]);
     await mine.messages.delete("cleared", "m");
     await mine.conversations.delete("deleted");
-    expect((await mine.forgetting.list()).map(({ conversationId }) => conversationId)).toEqual(["erased"]);
+    expect(forgottenMessages(await mine.forgetting.list()).map(({ conversationId }) => conversationId)).toEqual(["erased"]);
     await mine.erase();
     expect(await mine.forgetting.list()).toEqual([]);
     expect(await mine.forgetting.restore()).toBe(0);
@@ -80,7 +89,7 @@ function forgets(memory: () => Memory) {
       },
     ]);
     await mine.addMessages("d", { id: "elsewhere", content: "Ok thanks" });
-    const named = async (rule: object) => (await mine.forgetting.plan({ rules: [rule] })).items.map(({ messageId }) => messageId);
+    const named = async (rule: object) => messageIds((await mine.forgetting.plan({ rules: [rule] })).items);
     expect(await named({ maxImportance: 0.2 })).toEqual(["given", "small talk", "answer", "elsewhere"]);
     expect(await named({ maxImportance: 0.2, roles: ["user"], conversationId: "c" })).toEqual(["given", "small talk"]);
     expect(await named({ maxImportance: 1, filter: { draft: true } })).toEqual(["answer"]);
@@ -105,7 +114,7 @@ function forgets(memory: () => Memory) {
     await mine.addMessages("c", [old("red"), old("blue"), { ...old("green"), createdAt: daysAgo(1) }]);
     await mine.reinforce([{ userId: "u", conversationId: "c", id: "red" }]);
     const { items } = await mine.forgetting.plan({ rules: [{ unusedForDays: 5 }] });
-    expect(items.map(({ messageId }) => messageId)).toEqual(["blue"]);
+    expect(messageIds(items)).toEqual(["blue"]);
   });
 
   test("of what was said again the newest stays, each speaker's own", async () => {

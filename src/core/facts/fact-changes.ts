@@ -3,8 +3,11 @@ import type { StoreScope } from "../../domain/session-store.ts";
 import { allRecords } from "../all-records.ts";
 import {
   derivationType,
+  type FactData,
   type FactRecord,
   factType,
+  forgottenFactType,
+  keptFact,
   linkedFact,
   onTimeline,
   recordOf,
@@ -30,6 +33,12 @@ export interface FactChanges {
   arrange(before: readonly StoredFact[], after: readonly FactRecord[]): void;
   change(before: StoredFact, after: FactRecord): void;
   remove(fact: StoredFact): void;
+  /** Takes a fact out that may come back: what was derived from it keeps its ground. */
+  setAside(fact: StoredFact): void;
+  /** Brings back a fact that was set aside; no version of it comes twice. */
+  bringBack(fact: FactRecord, version: number): void;
+  /** A fact that was set aside is gone for good: what was derived from it loses its ground. */
+  lose(id: string): void;
   /** Nobody may have changed it meanwhile. */
   rely(fact: StoredFact): void;
   also(operation: RecordOperation): void;
@@ -47,6 +56,9 @@ interface Draft {
 export function factChanges(place: FactPlace): FactChanges {
   const drafts = new Map<string, Draft>();
   const relied = new Map<string, StoredFact>();
+  const aside = new Set<string>();
+  const versions = new Map<string, number>();
+  const gone: string[] = [];
   const others: RecordOperation[] = [];
 
   function change(before: StoredFact | undefined, after: FactRecord | undefined): void {
@@ -56,9 +68,10 @@ export function factChanges(place: FactPlace): FactChanges {
 
   /** Facts that stop holding by these changes. */
   function lost(): string[] {
-    return [...drafts].flatMap(([id, { before, after }]) =>
-      before !== undefined && holds(before) && !(after && holds(after)) ? [id] : [],
+    const ended = [...drafts].flatMap(([id, { before, after }]) =>
+      before !== undefined && holds(before) && !(after && holds(after)) && !aside.has(id) ? [id] : [],
     );
+    return [...ended, ...gone];
   }
 
   async function markStale(): Promise<void> {
@@ -75,6 +88,13 @@ export function factChanges(place: FactPlace): FactChanges {
         if (now === undefined || now.data.isStale) continue;
         change(child, { ...now, data: { ...now.data, isStale: true } });
         parents.push(child.id);
+      }
+      for (const row of await getForgotten(place, ids)) {
+        const child = row && keptFact(row);
+        if (row === undefined || child === undefined || seen.has(row.id) || child.data.isStale) continue;
+        seen.add(row.id);
+        others.push(putAside(row, { ...child.data, isStale: true }));
+        parents.push(row.id);
       }
     }
   }
@@ -94,6 +114,15 @@ export function factChanges(place: FactPlace): FactChanges {
     },
     change,
     remove: (fact) => change(fact, undefined),
+    setAside(fact) {
+      aside.add(fact.id);
+      change(fact, undefined);
+    },
+    bringBack(fact, version) {
+      versions.set(fact.id, version);
+      change(undefined, fact);
+    },
+    lose: (id) => void gone.push(id),
     rely: (fact) => void relied.set(fact.id, fact),
     also: (operation) => void others.push(operation),
     superseded: () =>
@@ -104,7 +133,10 @@ export function factChanges(place: FactPlace): FactChanges {
       const operations: RecordOperation[] = [];
       for (const [id, { before, after }] of drafts) {
         const ifVersion = before?.version ?? 0;
-        operations.push(after ? { put: recordOf(after), ifVersion } : { delete: { tenant, userId, type: factType, id }, ifVersion });
+        const aboveVersion = versions.get(id);
+        operations.push(
+          after ? { put: recordOf(after), ifVersion, aboveVersion } : { delete: { tenant, userId, type: factType, id }, ifVersion },
+        );
       }
       for (const [id, { version }] of relied)
         if (!drafts.has(id)) operations.push({ check: { tenant, userId, type: factType, id }, ifVersion: version });
@@ -140,6 +172,38 @@ export async function getFacts(
     signal,
   );
   return found.map((record) => record && storedFact(record));
+}
+
+/** Facts that were set aside, by id, in this order. */
+export async function getForgotten(
+  { records, tenant, userId, signal }: FactPlace,
+  ids: readonly string[],
+): Promise<readonly (StoredRecord | undefined)[]> {
+  if (ids.length === 0) return [];
+  const names = ids.map((id) => ({ userId, type: forgottenFactType, id }));
+  return records.get(tenant, names, signal);
+}
+
+/** A fact, or what is kept of it when it was forgotten: at one moment, so that it is not missed as it moves. */
+export async function findEither(
+  { records, tenant, userId, signal }: FactPlace,
+  id: string,
+): Promise<{ readonly fact: StoredFact | undefined; readonly forgotten: StoredRecord | undefined }> {
+  const names = [factType, forgottenFactType].map((type) => ({ userId, type, id }));
+  const [fact, forgotten] = await records.get(tenant, names, signal);
+  return { fact: fact && storedFact(fact), forgotten };
+}
+
+/** Changes a fact that was set aside. */
+export function putAside(row: StoredRecord, fact: FactData): RecordOperation {
+  const { version, updatedAt: _updatedAt, ...record } = row;
+  return { put: { ...record, data: { ...record.data, fact } }, ifVersion: version };
+}
+
+/** The facts of a timeline that count. */
+export async function standingFacts(place: FactPlace, name: string): Promise<StoredFact[]> {
+  const found = (await listAll(place, { types: [factType], names: [name] })).map(storedFact);
+  return found.filter(({ data }) => data.retraction === null);
 }
 
 /** Every record of the user that matches, in order of creation. */

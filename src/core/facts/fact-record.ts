@@ -15,6 +15,9 @@ export const positionType = "fact_position";
 /** Which facts are derived from a fact. Their name is that fact. */
 export const derivationType = "fact_derivation";
 
+/** Facts that were forgotten and can come back, by their ids and timelines; their links stay. */
+export const forgottenFactType = "forgotten_fact";
+
 /** Beyond any date, and exact as a number. */
 const never = 9e15;
 
@@ -120,6 +123,48 @@ export function withEnding<Kept extends FactRecord>(record: Kept, ending: Ending
     supersededBy: by?.id ?? null,
   };
   return { ...record, key: isHolder ? record.name : undefined, data };
+}
+
+/** Why a fact is kept aside, and since which plan. */
+export interface Forgetting {
+  readonly planId: string;
+  readonly reason: "rule" | "duplicate";
+}
+
+/** A fact that is kept aside, as a record. */
+export function forgottenFact(fact: StoredFact, { planId, reason }: Forgetting): NewRecord {
+  const { tenant, userId, resourceId, id, name, content, version, createdAt } = fact;
+  return {
+    ...{
+      tenant,
+      userId,
+      resourceId,
+      type: forgottenFactType,
+      id,
+      name,
+      key: undefined,
+      conversationId: undefined,
+      content: "",
+      position: 0,
+    },
+    data: { planId, reason, statement: content, version, recordedAt: createdAt.getTime(), fact: fact.data },
+    createdAt: new Date(),
+    expiresAt: undefined,
+  };
+}
+
+/** The fact of such a record, as it was: its timeline says when it ends. */
+export function keptFact({ tenant, userId, resourceId, id, name, data }: StoredRecord): FactRecord & { readonly version: number } {
+  const { statement, version, recordedAt, fact } = data as {
+    readonly statement: string;
+    readonly version: number;
+    readonly recordedAt: number;
+    readonly fact: FactData;
+  };
+  return {
+    ...{ tenant, userId, resourceId, type: factType, id, name: name as string, key: undefined, conversationId: undefined, version },
+    ...{ content: statement, data: fact, position: 0, createdAt: new Date(recordedAt), expiresAt: undefined },
+  };
 }
 
 export function newSourceLink(fact: FactRecord, [conversationId, messageId]: FactData["sources"][number]): NewRecord {

@@ -1,12 +1,24 @@
 import { NotFoundError } from "../../domain/errors.ts";
+import type { StoredRecord } from "../../domain/record-store.ts";
 import { stableId } from "../../internal/stable-id.ts";
 import type { MemoryCore } from "../memory-core.ts";
-import { type FactChanges, type FactPlace, factChanges, getFacts, holds, listAll } from "./fact-changes.ts";
+import {
+  type FactChanges,
+  type FactPlace,
+  factChanges,
+  findEither,
+  getFacts,
+  holds,
+  listAll,
+  putAside,
+  standingFacts,
+} from "./fact-changes.ts";
 import {
   derivationType,
   type FactData,
   type FactRecord,
   factType,
+  keptFact,
   linkedFact,
   messageName,
   newDerivationLink,
@@ -17,6 +29,7 @@ import {
   sourceType,
   storedFact,
 } from "./fact-record.ts";
+import { dropForgotten } from "./forgotten-facts.ts";
 import { joinSources, type NewFact } from "./new-fact.ts";
 import { inTurn } from "./taking-turns.ts";
 import { factAt } from "./timeline.ts";
@@ -93,13 +106,17 @@ export async function retractFact(core: Core, place: FactPlace, id: string, reas
   });
 }
 
-/** Deletes a fact with its links. Whether it was there. */
+/** Deletes a fact with its links, also when it was forgotten. Whether it was there. */
 export async function deleteFact(core: Core, place: FactPlace, id: string): Promise<boolean> {
-  const deleted = await onFact(core, place, id, async (fact, timeline) => {
+  const remove = async (fact: StoredFact, timeline: readonly StoredFact[]) => {
     await removeFact(place, fact, timeline);
     return true;
-  });
-  return deleted ?? false;
+  };
+  const drop = async (forgotten: StoredRecord) => {
+    await dropForgotten(place, [forgotten]);
+    return true;
+  };
+  return (await onFact(core, place, id, remove, drop)) ?? false;
 }
 
 async function removeFact(place: FactPlace, fact: StoredFact, timeline: readonly StoredFact[]): Promise<void> {
@@ -127,30 +144,31 @@ export async function forgetSources(
   const ids = [...new Set(links.map(linkedFact))];
   const { records, tenant, userId, signal } = place;
   await records.erase({ tenant, userId, resourceId: undefined }, { types: [readingType], conversationId, ...(names && { names }) }, signal);
-  for (const id of ids) await onFact(core, place, id, (fact, timeline) => forgetSource(place, fact, timeline, conversationId, messageIds));
+  for (const id of ids) await forgetFactSource(core, place, id, conversationId, messageIds);
   return ids.length;
 }
 
-/** Takes messages from the sources of one fact. */
+/** Takes messages, or all of the conversation, from the sources of one fact. */
 export async function forgetFactSource(
   core: Core,
   place: FactPlace,
   id: string,
   conversationId: string,
-  messageIds: readonly string[],
+  messageIds: readonly string[] | undefined,
 ): Promise<void> {
-  await onFact(core, place, id, (fact, timeline) => forgetSource(place, fact, timeline, conversationId, messageIds));
+  const isGone = ([conversation, message]: Source) => conversation === conversationId && (messageIds?.includes(message) ?? true);
+  const forget = (fact: StoredFact, timeline: readonly StoredFact[]) => forgetSource(place, fact, timeline, isGone);
+  await onFact(core, place, id, forget, (forgotten) => forgetSourceAside(place, forgotten, isGone));
 }
+
+type Source = FactData["sources"][number];
 
 async function forgetSource(
   place: FactPlace,
   fact: StoredFact,
   timeline: readonly StoredFact[],
-  conversationId: string,
-  messageIds: readonly string[] | undefined,
+  isGone: (source: Source) => boolean,
 ): Promise<void> {
-  const isGone = ([conversation, message]: FactData["sources"][number]) =>
-    conversation === conversationId && (messageIds?.includes(message) ?? true);
   const sources = fact.data.sources.filter((source) => !isGone(source));
   if (sources.length === fact.data.sources.length) return;
   if (sources.length === 0) return removeFact(place, fact, timeline);
@@ -160,31 +178,41 @@ async function forgetSource(
   await changes.write();
 }
 
+/** The same of a fact that was forgotten. */
+async function forgetSourceAside(place: FactPlace, forgotten: StoredRecord, isGone: (source: Source) => boolean): Promise<void> {
+  const { data } = keptFact(forgotten);
+  const sources = data.sources.filter((source) => !isGone(source));
+  if (sources.length === data.sources.length) return;
+  if (sources.length === 0) return dropForgotten(place, [forgotten]);
+  const changes = factChanges(place);
+  changes.also(putAside(forgotten, { ...data, sources }));
+  for (const source of data.sources.filter(isGone)) dropLink(changes, place, sourceType, stableId(...source, forgotten.id));
+  await changes.write();
+}
+
 function dropLink(changes: FactChanges, { tenant, userId }: FactPlace, type: string, id: string): void {
   changes.also({ delete: { tenant, userId, type, id } });
 }
 
-/** Works on a fact and its timeline; undefined when it is not there. */
+/** Works on a fact and its timeline, or on what is kept of it when it was forgotten; undefined when it is not there. */
 async function onFact<Value>(
   core: Core,
   place: FactPlace,
   id: string,
   work: (fact: StoredFact, timeline: readonly StoredFact[]) => Promise<Value>,
+  workAside?: (forgotten: StoredRecord) => Promise<Value>,
 ): Promise<Value | undefined> {
-  const [found] = await getFacts(place, [id]);
-  if (found === undefined) return undefined;
-  return inTurn(core.writers, [place.tenant, place.userId, found.name], async () => {
-    const [fact] = await getFacts(place, [id]);
-    return fact && work(fact, await standingFacts(place, fact.name));
+  const found = await findEither(place, id);
+  const name = (found.fact ?? found.forgotten)?.name;
+  if (name === undefined) return undefined;
+  return inTurn(core.writers, [place.tenant, place.userId, name], async () => {
+    const { fact, forgotten } = await findEither(place, id);
+    if (fact !== undefined) return work(fact, await standingFacts(place, fact.name));
+    return forgotten && workAside?.(forgotten);
   });
 }
 
 const without = (timeline: readonly StoredFact[], { id }: StoredFact) => timeline.filter((one) => one.id !== id);
-
-async function standingFacts(place: FactPlace, name: string): Promise<StoredFact[]> {
-  const found = (await listAll(place, { types: [factType], names: [name] })).map(storedFact);
-  return found.filter(({ data }) => data.retraction === null);
-}
 
 /** As much of the timeline as decides about a fact: what begins after all others meets only the last of them. */
 async function timelineFor(place: FactPlace, fact: NewFact): Promise<StoredFact[]> {

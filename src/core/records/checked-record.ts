@@ -39,7 +39,7 @@ export async function checkRecord(
   const content = parseText("content", input.content, Number.POSITIVE_INFINITY) ?? "";
   const data = parseMetadata(input.metadata);
   const createdAt = parseTime("createdAt", input.createdAt);
-  const expiresAt = parseExpiry(input.ttlSeconds, input.expiresAt);
+  const expiresAt = parseExpiry(input.ttlSeconds, input.expiresAt) ?? (input.expiresAt === null ? undefined : keptUntil(core, type));
   const vector = await checkVector(core, input);
   return {
     name: { userId: scope.userId, type, id },
@@ -137,8 +137,14 @@ function parseMetadata(metadata: unknown): NewRecord["data"] {
   return JSON.parse(encodeMetadata("metadata", metadata)) as NewRecord["data"];
 }
 
-function parseExpiry(ttlSeconds: number | undefined, expiresAt: Date | string | number | undefined): Date | undefined {
-  if (ttlSeconds === undefined) return parseTime("expiresAt", expiresAt);
+/** What holds for the type. */
+function keptUntil({ recordsKeptMs }: Pick<MemoryCore, "recordsKeptMs">, type: string): Date | undefined {
+  const keptMs = recordsKeptMs.get(type);
+  return keptMs === undefined ? undefined : new Date(Date.now() + keptMs);
+}
+
+function parseExpiry(ttlSeconds: number | undefined, expiresAt: RecordInput["expiresAt"]): Date | undefined {
+  if (ttlSeconds === undefined) return parseTime("expiresAt", expiresAt ?? undefined);
   if (expiresAt !== undefined) throw new InvalidArgumentError("ttlSeconds", "says what expiresAt says: give one of them");
   if (!(ttlSeconds > 0 && Number.isFinite(ttlSeconds))) throw new InvalidArgumentError("ttlSeconds", "must be a number of seconds above 0");
   const time = Date.now() + 1_000 * ttlSeconds;

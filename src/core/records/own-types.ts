@@ -1,5 +1,12 @@
 import { InvalidArgumentError } from "../../domain/errors.ts";
-import { derivationType, positionType as factPositionType, factType, readingType, sourceType } from "../facts/fact-record.ts";
+import {
+  derivationType,
+  positionType as factPositionType,
+  factType,
+  forgottenFactType,
+  readingType,
+  sourceType,
+} from "../facts/fact-record.ts";
 import { positionType as importPositionType } from "../import-from/position.ts";
 import { forgottenMessageType, messageUseType, messageVersionType } from "../message-history.ts";
 import { runType } from "../runs/run-records.ts";
@@ -7,6 +14,7 @@ import { eventType, stepType } from "../runs/run-tree.ts";
 import { leaseType, summaryType } from "../summaries/summary-record.ts";
 import { parseText } from "../validate.ts";
 import { entryType, historyType } from "../working-memory/notes.ts";
+import { forgottenRecordType } from "./forgotten-record.ts";
 
 const longestType = 512;
 
@@ -17,6 +25,12 @@ export const ownTypes: readonly string[] = [
   readingType,
   factPositionType,
   derivationType,
+  forgottenFactType,
+  forgottenRecordType,
+  forgottenMessageType,
+  messageUseType,
+  summaryType,
+  leaseType,
   runType,
   stepType,
   eventType,

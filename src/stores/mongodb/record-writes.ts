@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { RecordName, RecordOperation, StoredRecord } from "../../domain/record-store.ts";
-import { checkExpected, hasSameText, keyTaken, targetOf } from "../record-operations.ts";
+import { checkExpected, hasSameText, keyTaken, targetOf, versionAfter } from "../record-operations.ts";
 import type { UnitOptions } from "./connection.ts";
 import { documentId } from "./documents.ts";
 import { type Decide, type RecordChanges, type RecordDatabase, writingTo } from "./record-database.ts";
@@ -93,7 +93,7 @@ function apply(rows: Map<string, RecordDocument>, operation: RecordOperation, la
     return before;
   }
   if ("check" in operation) return undefined;
-  const stored = { ...toRecordDocument(operation.put, version + 1, language), ...vectorAfter(operation, before) };
+  const stored = { ...toRecordDocument(operation.put, versionAfter(operation, version), language), ...vectorAfter(operation, before) };
   rows.set(id, stored);
   return stored;
 }

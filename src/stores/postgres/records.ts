@@ -3,7 +3,7 @@ import type { RecordConditions, RecordName, RecordOperation, RecordVector, Store
 import { filterableMetadata } from "../../domain/search-text.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
 import { segmentWords } from "../../domain/words.ts";
-import { checkExpected, keyTaken, targetOf } from "../record-operations.ts";
+import { checkExpected, keyTaken, targetOf, versionAfter } from "../record-operations.ts";
 import { fromEpochMs, Parameters } from "./database.ts";
 import type { Names } from "./names.ts";
 import { getRecordsOn } from "./record-reads.ts";
@@ -178,7 +178,11 @@ function apply(records: Map<string, StoredRecord>, operation: RecordOperation, n
     records.delete(keyOf(target));
     return before;
   }
-  const after = { ...operation.put, version: version + 1, updatedAt: new Date(Math.max(now, before?.updatedAt.getTime() ?? 0)) };
+  const after = {
+    ...operation.put,
+    version: versionAfter(operation, version),
+    updatedAt: new Date(Math.max(now, before?.updatedAt.getTime() ?? 0)),
+  };
   records.set(keyOf(target), after);
   return after;
 }

@@ -18,7 +18,7 @@ import type {
 import type { StoreScope } from "../../domain/session-store.ts";
 import { cosine } from "../../internal/cosine.ts";
 import { decodeCursor, encodeCursor } from "../cursors.ts";
-import { checkExpected, hasSameText, keyTaken, targetOf } from "../record-operations.ts";
+import { checkExpected, hasSameText, keyTaken, targetOf, versionAfter } from "../record-operations.ts";
 
 /** There is nothing to choose. */
 export type MemoryRecordStoreOptions = Readonly<Record<never, never>>;
@@ -206,9 +206,11 @@ function copyDates<Fields extends Pick<NewRecord, "createdAt" | "expiresAt">>(fi
   return { ...fields, createdAt: new Date(fields.createdAt), expiresAt: fields.expiresAt && new Date(fields.expiresAt) };
 }
 
-function copyIn({ put: { data, ...record }, vector }: Extract<RecordOperation, { put: NewRecord }>, before: Held | undefined): Held {
+function copyIn(operation: Extract<RecordOperation, { put: NewRecord }>, before: Held | undefined): Held {
+  const { put, vector } = operation;
+  const { data, ...record } = put;
   return {
-    record: { ...copyDates(record), version: (before?.record.version ?? 0) + 1, updatedAt: new Date() },
+    record: { ...copyDates(record), version: versionAfter(operation, before?.record.version ?? 0), updatedAt: new Date() },
     dataJson: JSON.stringify(data),
     vector: vector === undefined ? (hasSameText(record, before?.record) ? before?.vector : undefined) : copyVector(vector),
   };

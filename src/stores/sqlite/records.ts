@@ -40,7 +40,7 @@ export function writeRecords(rows: SqliteRows, operations: readonly RecordOperat
       if (before !== undefined && "delete" in operation) remove(rows, before.entry);
       return before && toRecord({ ...before, key: written.get(before.entry)?.key ?? before.key });
     }
-    const row = put(rows, operation.put, now);
+    const row = put(rows, operation, now);
     written.set(row.entry, row);
     const { vector } = operation;
     if (vector !== undefined) storeVector(rows, row.entry, vector);
@@ -53,12 +53,12 @@ export function writeRecords(rows: SqliteRows, operations: readonly RecordOperat
 }
 
 /** Stores the record without its key, and answers it with. */
-function put(rows: SqliteRows, record: NewRecord, now: number): RecordRow {
+function put(rows: SqliteRows, { put: record, aboveVersion = 0 }: Extract<RecordOperation, { put: NewRecord }>, now: number): RecordRow {
   const row = rows.get<RecordRow>(
     `INSERT INTO {records} (tenant, user_id, type, id, resource_id, conversation_id, name, content, data, position, version, created_at, updated_at, expires_at, wants_vector)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?) ON CONFLICT (tenant, user_id, type, id) DO UPDATE SET
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, user_id, type, id) DO UPDATE SET
   resource_id = excluded.resource_id, conversation_id = excluded.conversation_id, name = excluded.name, key = NULL, content = excluded.content,
-  data = excluded.data, position = excluded.position, version = version + 1, created_at = excluded.created_at,
+  data = excluded.data, position = excluded.position, version = max(version + 1, excluded.version), created_at = excluded.created_at,
   updated_at = max(updated_at, excluded.updated_at), expires_at = excluded.expires_at, wants_vector = excluded.wants_vector RETURNING *`,
     record.tenant,
     record.userId,
@@ -70,6 +70,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?) ON CONFLICT (tenant, user_i
     record.content,
     JSON.stringify(record.data),
     record.position,
+    aboveVersion + 1,
     record.createdAt.getTime(),
     now,
     record.expiresAt?.getTime() ?? null,
