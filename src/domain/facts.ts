@@ -127,6 +127,8 @@ export interface SearchFactsOptions extends FactSelection {
   readonly limit?: number | undefined;
   /** Cosine similarity, -1 to 1; leaves out what has no vector. @default none */
   readonly minSimilarity?: number | undefined;
+  /** A vector of the query, brought by the caller; the query is then not embedded. */
+  readonly embedding?: Float32Array | readonly number[] | undefined;
 }
 
 /** A fact a search found. */

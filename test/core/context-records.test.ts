@@ -229,7 +229,13 @@ describe("records in a context beside the database", () => {
     const slow = { model: "test/slow", dimensions: 2, maxBatchSize: 1, embed: () => new Promise<never>(() => {}) };
     const mine = mineOf(slow);
     await mine.records.put({ type: "long_term_memory", content: "Plays the violin" });
-    const context = await mine.context({ query: "violin", records: longTerm, deadlineMs: 30, tokenizer: words });
+    const byWords = await mine.context({ query: "violin", records: longTerm, deadlineMs: 2_000, tokenizer: words });
+    expect(byWords.sources.map(({ kind }) => kind)).toEqual(["records"]);
+    const minSimilarity = 0.1;
+    const context = await mine.context({
+      ...{ query: "violin", deadlineMs: 30, tokenizer: words },
+      ...{ records: { ...longTerm, minSimilarity }, recall: { minSimilarity } },
+    });
     expect(context.omitted.map(({ kind, reason }) => [kind, reason])).toEqual([
       ["records", "deadline"],
       ["recall", "deadline"],

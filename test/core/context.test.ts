@@ -161,10 +161,16 @@ describe("context beside the database", () => {
     const slow = { model: "test/slow", dimensions: 2, maxBatchSize: 1, embed: () => new Promise<never>(() => {}) };
     await using late = createMemory({ sessions: { store: "memory" }, embedding: slow, worker: "manual" });
     const mine = late.scope({ userId: "u" });
+    await mine.addMessages("other", "The violin teacher lives in Graz");
     await mine.addMessages("c", "Where does the violin teacher live?");
     await mine.working.set("Plays the violin");
-    const context = await mine.context({ conversationId: "c", deadlineMs: 30, tokenizer: words });
-    expect(context.sources.map(({ kind }) => kind)).toEqual(["working", "recent"]);
+    await mine.facts.put({ subject: "violin teacher", predicate: "name", object: "Ada" });
+    const byWords = await mine.context({ conversationId: "c", deadlineMs: 2_000, tokenizer: words });
+    expect(byWords.sources.map(({ kind }) => kind)).toEqual(["working", "facts", "recall", "recent"]);
+    expect(byWords.omitted).toEqual([]);
+    const recall = { minSimilarity: 0.1 };
+    const context = await mine.context({ conversationId: "c", deadlineMs: 300, tokenizer: words, recall });
+    expect(context.sources.map(({ kind }) => kind)).toEqual(["working", "facts", "recent"]);
     expect(context.omitted).toEqual([{ kind: "recall", id: undefined, conversationId: undefined, reason: "deadline", tokens: undefined }]);
     const controller = new AbortController();
     const aborted = mine.context({ conversationId: "c", signal: controller.signal });

@@ -47,14 +47,20 @@ export interface Material {
 }
 
 const mostFacts = 40;
+/** The share of the time there is for all of it that the embedding model may take. */
+const patience = 2 / 3;
 /** Among so many messages one of the user is likely. */
 const leastRead = 10;
 
 /** Looks everywhere at once; only without a query the newest message has to be there first. */
 export async function gather(core: MemoryCore, scope: UserScope, asked: Asked): Promise<Material> {
   const { conversationId, wanted } = asked;
-  // Messages and records are searched by the same vector.
-  const once = asked.records === undefined ? core : { ...core, embedder: askingOnce(core.embedder) };
+  // Everything is searched by the same vector; where words can answer alone, they do when it is not there in time.
+  const model = askingOnce(core.embedder, asked.deadlineMs === undefined ? undefined : asked.deadlineMs * patience);
+  const searching = ({ legs, minSimilarity }: Pick<RecallOptions, "legs" | "minSimilarity">): MemoryCore => {
+    const needsVector = minSimilarity !== undefined || legs?.includes("text") === false;
+    return { ...core, embedder: needsVector ? model.embedder : model.impatient };
+  };
   const time = deadline(asked.deadlineMs, asked.signal);
   const late = new Set<ContextKind>();
   async function inTime<Value>(kind: ContextKind, nothing: Value, look: () => Promise<Value>): Promise<Value> {
@@ -75,10 +81,10 @@ export async function gather(core: MemoryCore, scope: UserScope, asked: Asked): 
     const [recent, notes, known, records, summaries, hits] = await Promise.all([
       inTime("recent", undefined, () => newest),
       inTime("working", [], () => readNotes(core, scope, conversationId, time.signal)),
-      inTime("facts", [], async () => readFacts(core, scope, (await query)?.text, time.signal)),
-      inTime("records", [], async () => readRecords(once, scope, (await query)?.text, asked, time.signal)),
+      inTime("facts", [], async () => readFacts(searching({}), scope, (await query)?.text, asked, time.signal)),
+      inTime("records", [], async () => readRecords(searching(asked.records ?? {}), scope, (await query)?.text, asked, time.signal)),
       inTime("summaries", [], () => readSummaries(core, scope, conversationId, time.signal)),
-      inTime("recall", [], async () => readHits(once, scope, await query, asked.recall, time.signal)),
+      inTime("recall", [], async () => readHits(searching(asked.recall), scope, await query, asked.recall, time.signal)),
     ]);
     return { recent, notes, facts: known, records, summaries, hits, late };
   } finally {
@@ -151,12 +157,18 @@ async function readNotes(
   });
 }
 
-/** Those that hold words of the question, then the newest of what is known of the user. */
-async function readFacts(core: MemoryCore, scope: UserScope, query: string | undefined, signal: AbortSignal): Promise<Fact[]> {
+/** Those that are like the question, then the newest of what is known of the user. */
+async function readFacts(
+  core: MemoryCore,
+  scope: UserScope,
+  query: string | undefined,
+  asked: Asked,
+  signal: AbortSignal,
+): Promise<Fact[]> {
   if ((await core.records.openToDelete()) === undefined) return [];
-  const known = facts({ ...core, embedder: undefined }, scope);
+  const known = facts(core, scope);
   const [found, ofUser] = await Promise.all([
-    query === undefined || query.trim() === "" ? [] : known.search(query, { limit: mostFacts, signal }),
+    query === undefined || query.trim() === "" ? [] : known.search(query, { limit: mostFacts, embedding: broughtVector(asked), signal }),
     known.current("user", undefined, { signal }),
   ]);
   const all = [...found.map(({ fact }) => fact), ...ofUser.slice(0, mostFacts)];
@@ -167,10 +179,17 @@ async function readRecords(
   core: MemoryCore,
   scope: UserScope,
   query: string | undefined,
-  { records, recall: { embedding } }: Asked,
+  asked: Asked,
   signal: AbortSignal,
 ): Promise<readonly MemoryRecord[]> {
-  return query === undefined || records === undefined ? [] : findRecords(core, scope, { ...records, text: query, embedding, signal });
+  const { records } = asked;
+  if (query === undefined || records === undefined) return [];
+  return findRecords(core, scope, { ...records, text: query, embedding: broughtVector(asked), signal });
+}
+
+/** The query's vector, where the caller brought one that has a direction. */
+function broughtVector({ recall: { embedding } }: Asked): RecallOptions["embedding"] {
+  return embedding?.some((value) => value !== 0) ? embedding : undefined;
 }
 
 /** Those that say something. Of a conversation of another resource there are none. */
