@@ -218,6 +218,19 @@ describeRecordPlaces("forgetting facts", (place) => {
     expect((await mine.facts.get(older.id)).sources).toEqual(from("c", "m1"));
   });
 
+  test("a fact that stays is given sources also where its own past is forgotten", async () => {
+    const mine = someone();
+    await learn(mine, 400, { predicate: "lives_in", object: "Oslo", sources: from("c", "m1") });
+    const berlin = await learn(mine, 100, { predicate: "lives_in", object: "Berlin", sources: from("c", "m2") });
+    await learn(mine, 50, { statement: "User lives in Berlin", sources: from("c", "m3") });
+    const before = await known(mine);
+    const plan = await mine.forgetting.plan({ rules: [superseded], duplicates: { kinds: ["fact"] } });
+    expect(await mine.forgetting.apply(plan)).toEqual({ forgotten: 2, passedOver: 0 });
+    expect((await mine.facts.list()).items).toMatchObject([{ id: berlin.id, sources: from("c", "m2", "m3") }]);
+    expect(await mine.forgetting.restore()).toBe(2);
+    expect(await known(mine)).toEqual(before.map((fact) => (fact.id === berlin.id ? { ...fact, sources: from("c", "m2", "m3") } : fact)));
+  });
+
   test("everybody's facts at once, each user's own; a resource forgets its own alone", async () => {
     const tenant = newId("tenant");
     const fact = { predicate: "likes", object: "tea", confidence: 0.3 };
