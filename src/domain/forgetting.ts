@@ -206,11 +206,15 @@ export interface PurgeOptions extends ForgottenOptions {
 
 export type ForgottenItem = ForgottenMessage | ForgottenRecord | ForgottenFact;
 
-interface Forgotten {
+/** Since which plan something is forgotten, and why. */
+export interface ForgottenReason {
   readonly planId: string;
+  readonly reason: Planned["reason"];
+}
+
+interface Forgotten extends ForgottenReason {
   readonly userId: string;
   readonly text: string;
-  readonly reason: Planned["reason"];
   readonly forgottenAt: Date;
 }
 

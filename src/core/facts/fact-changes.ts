@@ -202,8 +202,17 @@ export function putAside(row: StoredRecord, fact: FactData): RecordOperation {
 
 /** The facts of a timeline that count. */
 export async function standingFacts(place: FactPlace, name: string): Promise<StoredFact[]> {
-  const found = (await listAll(place, { types: [factType], names: [name] })).map(storedFact);
-  return found.filter(({ data }) => data.retraction === null);
+  return (await standingTimelines(place, [name]))[0] as StoredFact[];
+}
+
+/** The same of several timelines, in this order. */
+export async function standingTimelines(place: FactPlace, names: readonly string[]): Promise<StoredFact[][]> {
+  const found = (await listAll(place, { types: [factType], names })).map(storedFact);
+  const byName = Map.groupBy(
+    found.filter(({ data }) => data.retraction === null),
+    ({ name }) => name,
+  );
+  return names.map((name) => byName.get(name) ?? []);
 }
 
 /** Every record of the user that matches, in order of creation. */

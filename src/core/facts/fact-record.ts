@@ -1,4 +1,5 @@
 import type { Fact, FactSource } from "../../domain/facts.ts";
+import type { ForgottenReason } from "../../domain/forgetting.ts";
 import type { Metadata } from "../../domain/message.ts";
 import type { NewRecord, StoredRecord } from "../../domain/record-store.ts";
 import { stableId } from "../../internal/stable-id.ts";
@@ -125,14 +126,8 @@ export function withEnding<Kept extends FactRecord>(record: Kept, ending: Ending
   return { ...record, key: isHolder ? record.name : undefined, data };
 }
 
-/** Why a fact is kept aside, and since which plan. */
-export interface Forgetting {
-  readonly planId: string;
-  readonly reason: "rule" | "duplicate";
-}
-
 /** A fact that is kept aside, as a record. */
-export function forgottenFact(fact: StoredFact, { planId, reason }: Forgetting): NewRecord {
+export function forgottenFact(fact: StoredFact, { planId, reason }: ForgottenReason): NewRecord {
   const { tenant, userId, resourceId, id, name, content, version, createdAt } = fact;
   return {
     ...{

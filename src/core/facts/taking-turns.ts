@@ -12,7 +12,17 @@ const longestPauseMs = 10;
  * @throws ConflictError when the last round was lost, too
  */
 export function inTurn<Value>(writers: KeyedQueue, timeline: readonly string[], round: () => Promise<Value>): Promise<Value> {
-  return writers.run([JSON.stringify(["facts", ...timeline])], async () => {
+  return inTurns(writers, [timeline], round);
+}
+
+/** The same for several timelines at once. */
+export function inTurns<Value>(
+  writers: KeyedQueue,
+  timelines: readonly (readonly string[])[],
+  round: () => Promise<Value>,
+): Promise<Value> {
+  const keys = timelines.map((timeline) => JSON.stringify(["facts", ...timeline]));
+  return writers.run(keys, async () => {
     for (let attempt = 1; ; attempt++) {
       try {
         return await round();

@@ -1,4 +1,4 @@
-import type { PlannedFact } from "../../domain/forgetting.ts";
+import type { ForgottenReason, PlannedFact } from "../../domain/forgetting.ts";
 import type { RecordStore, StoredRecord } from "../../domain/record-store.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
 import { batchesOf } from "../../internal/batches.ts";
@@ -41,7 +41,7 @@ export function forgettingFacts(core: MemoryCore, { tenant, resourceId }: StoreS
     },
     show(row) {
       const { id, userId, content, data } = keptFact(row);
-      const { planId, reason } = row.data as { readonly planId: string; readonly reason: "rule" | "duplicate" };
+      const { planId, reason } = row.data as unknown as ForgottenReason;
       const sources = data.sources.map(([conversationId, messageId]) => ({ conversationId, messageId }));
       return { kind: "fact", planId, userId, factId: id, text: content, reason, sources, forgottenAt: row.createdAt };
     },

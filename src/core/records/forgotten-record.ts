@@ -1,4 +1,5 @@
 import { matchesFilter } from "../../domain/filter.ts";
+import type { ForgottenReason } from "../../domain/forgetting.ts";
 import type { Metadata } from "../../domain/message.ts";
 import type { NewRecord, RecordConditions, RecordStore, StoredRecord } from "../../domain/record-store.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
@@ -9,12 +10,6 @@ import { allRecords } from "../all-records.ts";
 export const forgottenRecordType = "forgotten_record";
 
 const readAtOnce = 1_000;
-
-/** Why a record is kept aside, and since which plan. */
-export interface ForgottenReason {
-  readonly planId: string;
-  readonly reason: "rule" | "duplicate";
-}
 
 /** What is kept of a record that its place does not say. */
 export interface KeptRecord extends ForgottenReason {
