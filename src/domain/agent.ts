@@ -84,7 +84,7 @@ export interface AgentStream {
   /**
    * Resolves when the answer is stored as a whole.
    *
-   * @throws InvalidArgumentError without a user, or for a message that cannot be stored
+   * @throws InvalidArgumentError without a user, or for a message that says nothing or cannot be stored
    * @throws DependencyMissingError without the package `ai`
    * @throws the model's own error, or the signal's reason: the message then has `metadata.interrupted`
    */
@@ -99,7 +99,7 @@ export interface AgentStreamPart {
 
 export interface AgentAnswer {
   readonly conversationId: string;
-  /** All that was said, of all steps. */
+  /** All that was said, of all steps: its texts, a line break between them. */
   readonly text: string;
   /** The user's message as it is stored. */
   readonly question: Message;

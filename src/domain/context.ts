@@ -9,7 +9,7 @@ export interface ContextOptions extends CallOptions {
   readonly conversationId?: string | undefined;
   /** What memory is searched for. @default the newest user message of the conversation */
   readonly query?: string | undefined;
-  /** Most tokens of `instructions` and `messages` together. 200 to 10,000,000. @default 4000 */
+  /** Most tokens of `instructions`, which always come in, and `messages` together. 200 to 10,000,000. @default 4000 */
   readonly maxTokens?: number | undefined;
   /** How the tokens are divided. @default see {@link ContextShares} */
   readonly shares?: Partial<ContextShares> | undefined;
@@ -117,7 +117,7 @@ export interface ContextSource {
 
 /**
  * - `"budget"`: no room for it.
- * - `"cut"`: a text whose end had no room.
+ * - `"cut"`: it is in, but for what had no room: the end of a text, statements of a summary.
  * - `"duplicate"`: the recent messages, or something recalled before it, say the same.
  * - `"deadline"`: it was not there in time.
  * - `"system"`: a system message. Memory never speaks as the system.

@@ -14,8 +14,7 @@ export function targetOf(operation: RecordOperation): RecordName & { readonly te
 export function checkExpected(operation: RecordOperation, actual: number): void {
   const { ifVersion } = operation;
   const { id } = targetOf(operation);
-  if ("check" in operation && actual === 0)
-    throw new ConflictError(id, `[record] "${id}" is not there any more: read it again`, { actual: "0" });
+  if ("check" in operation && actual === 0) throw goneSince(id);
   if (ifVersion === undefined || ifVersion === actual) return;
   throw new ConflictError(id, `[record] "${id}" is not of the version expected: read it again`, {
     expected: String(ifVersion),
@@ -27,6 +26,9 @@ export function checkExpected(operation: RecordOperation, actual: number): void 
 export function versionAfter({ aboveVersion = 0 }: Extract<RecordOperation, { put: NewRecord }>, before: number): number {
   return Math.max(before, aboveVersion) + 1;
 }
+
+/** What was read has been deleted. */
+export const goneSince = (id: string) => new ConflictError(id, `[record] "${id}" is not there any more: read it again`, { actual: "0" });
 
 /** Whether a vector of the one is a vector of the other. */
 export function hasSameText(one: Pick<NewRecord, "name" | "content">, other: Pick<NewRecord, "name" | "content"> | undefined): boolean {

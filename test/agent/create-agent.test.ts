@@ -196,6 +196,8 @@ describeEngines("agent", (engine) => {
       ...{ id, role: "assistant", content: "", parts: [{ type: "text", text }], metadata: until(ms) },
     });
     await mine.addMessages("c", ["Where is it?", half("gone", "Under the juniper", -1), half("going on", "Behind the larch", 60_000)]);
+    // What was said while nobody could know that it had broken off.
+    await mine.addMessages("c", ["Hello?", "Are you there?", "Hello?", "Anybody?", "Hello?", "Well."]);
     const { model } = await scripted(says("Noted."));
     await createAgent({ model, memory: mine }).generate("Hm.", { conversationId: "c" });
     const { items } = await mine.messages.list("c");

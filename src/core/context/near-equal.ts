@@ -35,10 +35,15 @@ function areAlike(left: ReadonlySet<string>, right: ReadonlySet<string>): boolea
   let possible = few.size;
   for (const word of few) {
     if (possible < least) return false;
-    if (!many.has(word)) possible--;
+    if (many.has(word)) continue;
+    if (hasNumber(word)) return false;
+    possible--;
   }
-  return possible >= least;
+  return possible >= least && [...many].every((word) => few.has(word) || !hasNumber(word));
 }
+
+/** Another number says something else. */
+const hasNumber = (word: string) => /\p{N}/u.test(word);
 
 function wordsOf(text: string): string[] {
   return text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];

@@ -3,7 +3,7 @@ import type { RecordConditions, RecordName, RecordOperation, RecordVector, Store
 import { filterableMetadata } from "../../domain/search-text.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
 import { segmentWords } from "../../domain/words.ts";
-import { checkExpected, keyTaken, targetOf, versionAfter } from "../record-operations.ts";
+import { checkExpected, goneSince, keyTaken, targetOf, versionAfter } from "../record-operations.ts";
 import { fromEpochMs, Parameters } from "./database.ts";
 import type { Names } from "./names.ts";
 import { getRecordsOn } from "./record-reads.ts";
@@ -95,7 +95,7 @@ async function writeIn(
   checkKeys([...after.values()]);
   const gone = found.filter((record) => after.get(keyOf(record)) !== before.get(keyOf(record)) || !isThere(record, now));
   const made = [...after].filter(([key, record]) => before.get(key) !== record).map(([, record]) => record);
-  await deleteRows(database, transaction, gone);
+  await deleteRows(database, transaction, gone, now);
   await insertRows(database, transaction, made, vectors);
   if (now >= database.purge.dueAt) await purgeIn(database, transaction, now);
   return answers.map((answer) => answer && structuredClone(answer));
@@ -197,13 +197,27 @@ function checkKeys(records: readonly StoredRecord[]): void {
   }
 }
 
-async function deleteRows({ names }: RecordDatabase, transaction: SqlTransaction, records: readonly StoredRecord[]): Promise<void> {
+/**
+ * @throws ConflictError when one was deleted since it was read: messages that change take their summaries, and the leases of
+ * those being made, along without the owner's lock
+ */
+async function deleteRows(
+  { names }: RecordDatabase,
+  transaction: SqlTransaction,
+  records: readonly StoredRecord[],
+  now: number,
+): Promise<void> {
   if (records.length === 0) return;
-  await transaction.query({
+  const { rows } = await transaction.query<RecordName & { readonly tenant: string }>({
     text: `DELETE FROM ${names.table.records} r USING unnest($1::text[], $2::text[], $3::text[], $4::text[]) t(tenant, user_id, type, id)
-WHERE r.tenant = t.tenant AND r.user_id = t.user_id AND r.type = t.type AND r.id = t.id`,
+WHERE r.tenant = t.tenant AND r.user_id = t.user_id AND r.type = t.type AND r.id = t.id
+RETURNING r.tenant, r.user_id AS "userId", r.type, r.id`,
     values: nameValues(records),
   });
+  if (rows.length === records.length) return;
+  const deleted = new Set(rows.map(keyOf));
+  const lost = records.find((record) => isThere(record, now) && !deleted.has(keyOf(record)));
+  if (lost !== undefined) throw goneSince(lost.id);
 }
 
 async function insertRows(
