@@ -53,6 +53,7 @@ describeRecordPlaces("forgetting facts", (place) => {
     expect(await known(mine)).toEqual(before);
     expect(objects(await mine.facts.asOf(daysAgo(300)))).toEqual(["Oslo"]);
     expect(objects(await mine.facts.knownAt(daysAgo(300)))).toEqual(["Oslo"]);
+    expect((await mine.facts.search("Oslo", { past: true })).map(({ fact }) => fact.id)).toEqual([oslo.id]);
     expect((await mine.facts.get(oslo.id)).version).toBeGreaterThan(oslo.version);
     expect(await mine.facts.get(berlin.id)).toMatchObject({ supersededAt: expect.any(Date) });
     expect(await mine.forgetting.list()).toEqual([]);

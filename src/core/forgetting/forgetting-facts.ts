@@ -45,7 +45,11 @@ export function forgettingFacts(core: MemoryCore, { tenant, resourceId }: StoreS
       const sources = data.sources.map(([conversationId, messageId]) => ({ conversationId, messageId }));
       return { kind: "fact", planId, userId, factId: id, text: content, reason, sources, forgottenAt: row.createdAt };
     },
-    restore: (records, rows, { signal }) => perUser(records, rows, signal, (place, own) => restoreFacts(core, place, own)),
+    async restore(records, rows, { signal }) {
+      const restored = await perUser(records, rows, signal, (place, own) => restoreFacts(core, place, own));
+      core.recordEmbedding.wake();
+      return restored;
+    },
     purge: (records, rows, { signal }) => perUser(records, rows, signal, purge),
   };
 }

@@ -37,10 +37,6 @@ export const ownTypes: readonly string[] = [
   entryType,
   historyType,
   messageVersionType,
-  forgottenMessageType,
-  messageUseType,
-  summaryType,
-  leaseType,
   importPositionType,
 ];
 
