@@ -54,9 +54,10 @@ async function moveRecords(
     // What is moved is not found again: each round begins anew.
     const { items } = await records.list(scope, { ...query, cursor: undefined }, signal);
     if (items.length === 0) return;
-    const operations = items.flatMap(({ version: _version, updatedAt: _updatedAt, ...record }) => [
+    const vectors = (await records.vectors?.get(tenant, items, signal)) ?? [];
+    const operations = items.flatMap(({ version, updatedAt: _updatedAt, ...record }, index) => [
       { delete: { tenant, userId: record.userId, type: record.type, id: record.id } },
-      { put: { ...record, userId, resourceId } },
+      { put: { ...record, userId, resourceId }, vector: vectors[index], aboveVersion: version },
     ]);
     await records.write(operations, signal);
   }

@@ -37,6 +37,25 @@ function moving(open: () => Memory) {
     expect(await memory.stats({ userId: ben })).toMatchObject({ conversations: 0, messages: 0, vectors: 0 });
   });
 
+  test("records of a conversation come along with vectors of their own, forgotten ones as forgotten", async () => {
+    const memory = open();
+    const [ann, ben] = [newId("ann"), newId("ben")];
+    const id = newId("conversation");
+    const [hers, his] = [memory.scope({ userId: ann }), memory.scope({ userId: ben })];
+    await hers.addMessages(id, "the walrus sleeps");
+    const own = { conversationId: id, embedding: [1, 2, 3], embeddingModel: "mine" };
+    for (const type of ["note", "task"]) await hers.records.put({ ...own, id: "a", type, content: `a ${type}`, createdAt: 0 });
+    await hers.forgetting.run({ rules: [{ kind: "record", types: ["task"], olderThanDays: 1 }] });
+    await memory.conversations.update(id, { userId: ben });
+    expect(await hers.records.count()).toBe(0);
+    expect(await hers.forgetting.restore()).toBe(0);
+    expect(await his.records.getEmbedding("note", "a")).toEqual(Float32Array.of(1, 2, 3));
+    expect(await his.records.get("task", "a")).toBeUndefined();
+    expect(await his.forgetting.restore()).toBe(1);
+    expect(await his.records.get("task", "a")).toMatchObject({ userId: ben, content: "a task", conversationId: id });
+    expect(await his.records.getEmbedding("task", "a")).toEqual(Float32Array.of(1, 2, 3));
+  });
+
   test("a scope gives nothing away, and an unknown conversation is not found", async () => {
     const memory = open();
     const userId = newId("user");
