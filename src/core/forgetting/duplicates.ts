@@ -18,6 +18,8 @@ interface Known<Name> {
   readonly name: Name;
   readonly words: ReadonlySet<string>;
   readonly telling: ReadonlySet<string>;
+  /** Where it is written with a capital: it may be a name, or any word. */
+  readonly first: string | undefined;
 }
 
 /**
@@ -56,10 +58,11 @@ export function duplicates<Name>(likeness: number, holders: ReadonlyMap<string, 
       const telling = tellingWords(text, list);
       const sorted = [...words].sort((left, right) => rarity(left) - rarity(right) || (left < right ? -1 : 1));
       const prefix = sorted.slice(0, words.size - Math.ceil(likeness * words.size) + 1);
-      const same = find({ words, telling }, prefix);
+      const first = /^\P{L}*\p{Lu}/u.test(text) ? list[0] : undefined;
+      const same = find({ words, telling, first }, prefix);
       if (same !== undefined) return same;
       exact.set(line, name);
-      for (const word of prefix) byWord.set(word, [...(byWord.get(word) ?? []), { name, words, telling }]);
+      for (const word of prefix) byWord.set(word, [...(byWord.get(word) ?? []), { name, words, telling, first }]);
       return undefined;
     },
   };
@@ -77,8 +80,16 @@ type Text = Omit<Known<unknown>, "name">;
 function areSame(left: Text, right: Text, likeness: number): boolean {
   let common = 0;
   for (const word of left.words) if (right.words.has(word)) common++;
-  return common / (left.words.size + right.words.size - common) >= likeness && tellsAll(left, right) && tellsAll(right, left);
+  return (
+    common / (left.words.size + right.words.size - common) >= likeness &&
+    tellsAll(left, right) &&
+    tellsAll(right, left) &&
+    !beginOtherwise(left, right)
+  );
 }
+
+const beginOtherwise = (left: Text, right: Text) => lacks(right, left.first) && lacks(left, right.first);
+const lacks = ({ words }: Text, first: string | undefined) => first !== undefined && !words.has(first);
 
 const tellsAll = (some: Text, all: Text) => [...some.telling].every((word) => all.words.has(word));
 

@@ -20,6 +20,8 @@ test.each([
   ["a negation", first, "We agreed not to move the compiler to the new parser in spring", false],
   ["a number", `${first} of 2025`, `${first} of 2026`, false],
   ["a name", `${first} with Ann`, `${first} with Bob`, false],
+  ["a name that comes first", `Ann said that ${first}`, `Bob said that ${first}`, false],
+  ["a word before all else", `Well, ${first}`, first, true],
   ["nothing", "", "…", false],
 ])("%s", (_title, left, right, same) => {
   expect(isSame(left, right)).toBe(same);
