@@ -5,8 +5,8 @@ import type { Context, ContextMessage, ContextOptions } from "../domain/context.
 import { InvalidArgumentError } from "../domain/errors.ts";
 import type { Message, MessageInputObject } from "../domain/message.ts";
 import { askModel, loadAi } from "./ask-model.ts";
-import type { AgentSettings } from "./create-agent.ts";
 import type { HandedOut } from "./handed-out.ts";
+import type { AgentSettings } from "./settings.ts";
 import { type StoredAnswer, storedAnswer } from "./stored-answer.ts";
 import { finishBroken } from "./unfinished.ts";
 
