@@ -25,6 +25,7 @@ export interface SessionSummary {
 /** What a migration has brought along. */
 const migratedType = "summaries";
 const mostMessages = 10_000;
+const leastRead = 10;
 const pageSize = 1_000;
 
 export function sessionSummary(mine: ScopedMemory, sessionId: string, texts: SummaryTexts): SessionSummary {
@@ -62,9 +63,11 @@ export function sessionSummary(mine: ScopedMemory, sessionId: string, texts: Sum
     const last = await known(now);
     const afterSeq = last?.untilSeq ?? last?.messageCount ?? 0;
     if (seq - afterSeq < summaryThreshold) return false;
-    const limit = Math.min(summaryThreshold, mostMessages);
+    const threshold = Math.min(summaryThreshold, mostMessages);
+    const limit = Math.max(threshold, leastRead);
     const { items } = await mine.messages.list(sessionId, { limit, ...(afterSeq === 0 ? {} : { afterSeq }) });
-    return items.length >= limit;
+    // Where one side alone speaks there is no summary: not all of it is read for each message.
+    return items.length >= threshold && (["user", "assistant"] as const).every((role) => items.some((one) => one.role === role));
   }
 
   return {
