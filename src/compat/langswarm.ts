@@ -1,10 +1,10 @@
 import { flatten, type LangswarmBackendConfig, type LangswarmMemoryConfig, langswarmMemoryOptions } from "../config/langswarm-options.ts";
-import { createMemory } from "../core/create-memory.ts";
+import { createMemory, type MemoryOptions } from "../core/create-memory.ts";
 import { InvalidArgumentError } from "../domain/errors.ts";
-import type { Logger } from "../domain/logger.ts";
 import { type MemoryManager, memoryManager } from "./langswarm/manager.ts";
 import type { MemorySession } from "./langswarm/session.ts";
 import { nobody } from "./langswarm/session-metadata.ts";
+import type { SummaryTexts } from "./langswarm/session-summary.ts";
 import { createViews } from "./langswarm/views.ts";
 
 export type { LangswarmBackendConfig, LangswarmMemoryConfig } from "../config/langswarm-options.ts";
@@ -24,8 +24,8 @@ export type { ConversationSummary, SessionFields, SessionMetadata, SessionStatus
  * `true` chooses by the environment (REDIS_URL, else SQLite), and a name is a preset (`"production"`) or a backend.
  *
  * Beside LangSwarm's own settings: `session_ttl`, `auto_cleanup`, `cleanup_interval` (in seconds), `views: true` (its
- * tables as views of ours, on Postgres), `logger`, and for the vector backend `session_store`. Reads the environment, as
- * LangSwarm does. Connects on first use, or in `start()`.
+ * tables as views of ours, on Postgres), `logger`, `summaries` and `records` as `createMemory` has them, and for the vector
+ * backend `session_store`. Reads the environment, as LangSwarm does. Connects on first use, or in `start()`.
  *
  * @throws InvalidArgumentError for a backend or setting that cannot be right
  * @example
@@ -40,15 +40,29 @@ export function createMemoryManager(config: LangswarmMemoryConfig): MemoryManage
   const options = langswarmMemoryOptions(config, process.env);
   if (options === undefined) return null;
   const settings = typeof config === "object" ? flatten(config) : {};
-  const { views, sessionTtl, autoCleanup, cleanupInterval, tablePrefix, logger } = settings;
-  const memory = createMemory({ ...options, ...(logger === undefined ? {} : { logger: logger as Logger }) });
+  const { views, sessionTtl, autoCleanup, cleanupInterval, tablePrefix } = settings;
+  const { logger, summaries, records } = settings as Pick<MemoryOptions, "logger" | "summaries" | "records">;
+  const memory = createMemory({ ...options, ...given({ logger, summaries, records }) });
   return memoryManager(memory, {
     sessionTtl: seconds("session_ttl", sessionTtl),
     cleanupInterval: seconds("cleanup_interval", cleanupInterval),
     autoCleanup: autoCleanup !== false,
+    summaryTexts: summaryTexts(options.sessions, { summaries, records }),
     prepare: views === true ? () => createViews(options.sessions, typeof tablePrefix === "string" ? tablePrefix : "") : undefined,
   });
 }
+
+/** Summaries are records: beside a store that keeps none they would be in a place of their own, on this machine alone. */
+function summaryTexts(sessions: unknown, { summaries, records }: Pick<MemoryOptions, "summaries" | "records">): SummaryTexts {
+  const { store } = (sessions ?? {}) as { readonly store?: string };
+  if (records === undefined && !keepingRecords.has(store ?? "")) return false;
+  return typeof summaries === "object" && summaries.model !== undefined ? "later" : "now";
+}
+
+const keepingRecords: ReadonlySet<string> = new Set(["memory", "sqlite", "postgres", "mongodb"]);
+
+const given = <Fields extends object>(fields: Fields): Partial<Fields> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<Fields>;
 
 function seconds(name: string, value: unknown): number | undefined {
   if (value === undefined || value === null) return undefined;

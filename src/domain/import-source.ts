@@ -30,6 +30,11 @@ export interface ImportFromSource {
    * @default what the system says or always uses; unknown for VoltAgent
    */
   readonly embeddingModel?: string | undefined;
+  /**
+   * Memorizz alone: what becomes of its conversation memory. `"messages"` of conversations, or `"rows"` as `unforget/compat/memorizz`
+   * keeps them, all its other types, too. @default "messages"
+   */
+  readonly conversations?: "messages" | "rows" | undefined;
 }
 
 export interface ImportFromOptions extends CallOptions {

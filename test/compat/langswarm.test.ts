@@ -3,9 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Pool } from "pg";
 import { afterAll, describe, expect, test } from "vitest";
+import { memoryManager } from "../../src/compat/langswarm/manager.ts";
 import { createAgent, createMemoryManager, type MemoryManager, toAnthropicFormat, toOpenaiFormat } from "../../src/compat/langswarm.ts";
+import { createMemory } from "../../src/index.ts";
+import { memorySessionStore } from "../../src/stores/session/memory.ts";
 import { type EmbeddingsServer, embeddingsServer } from "../embedders/embeddings-server.ts";
 import { describeEngines, newId } from "../support/engines.ts";
+import { scriptedModel } from "../support/language-models.ts";
 import { pineconeServer } from "../support/pinecone-server.ts";
 import { describeServer } from "../support/servers.ts";
 
@@ -86,13 +90,66 @@ describeEngines("LangSwarm's sessions", (engine) => {
     await session.addMessage("user", "more about deployment");
     await session.addMessage("assistant", "yes");
     const summary = await session.getSummary();
-    expect(summary).toMatchObject({ summary: "Conversation with 3 user messages and 3 assistant responses.", messageCount: 6 });
+    const [counted, ...said] = summary?.summary.split("\n") ?? [];
+    expect([counted, summary?.messageCount]).toEqual(["Conversation with 3 user messages and 3 assistant responses.", 6]);
+    expect(said.join("\n")).toMatch(/user: message \d about deployment/u);
+    expect(Object.keys(summary ?? {}).toSorted()).toEqual([
+      ...["createdAt", "endTime", "keyTopics", "messageCount", "startTime", "summary", "summaryId"],
+    ]);
     expect(summary?.keyTopics.slice(0, 2)).toEqual(["about", "deployment"]);
     await session.addMessage("user", "still more");
     expect(await session.createSummary()).toEqual(summary);
     expect(await session.createSummary(true)).toMatchObject({ messageCount: 7 });
     const again = await open({ backend: "postgres", ...place }).getSession(session.sessionId);
     expect(await again?.getSummary()).toMatchObject({ messageCount: 7 });
+  });
+
+  test("the summary grows with its session, and goes with its messages", async () => {
+    const session = await conversation(6, { summaryThreshold: 6 });
+    const first = await session.getSummary();
+    for (let index = 0; index < 5; index++) await session.addMessage("user", `The launch is in Oslo on day ${index}`);
+    expect(await session.getSummary()).toEqual(first);
+    await session.addMessage("assistant", "Then let us pack");
+    const second = await session.getSummary();
+    expect(second).toMatchObject({ messageCount: 12, summary: expect.stringMatching(/^Conversation with 8 user .*\n[\s\S]*Oslo/u) });
+    const rows = () => engine.sql(`SELECT summary FROM "${engine.schema}_ls".summaries WHERE session_id = $1`, [session.sessionId]);
+    expect(await rows()).toEqual([{ summary: second?.summary }]);
+    await session.clearMessages();
+    expect([await session.getSummary(), await rows()]).toEqual([undefined, []]);
+  });
+
+  test("a model of one's own writes it, for which no message waits", async () => {
+    const { model, asked, shut, open: unlock } = scriptedModel(() => JSON.stringify({ statements: [{ text: "They deploy", key: true }] }));
+    shut();
+    const modelled = open({ backend: "postgres", ...place, summaries: { model } });
+    const session = await modelled.createSession({ summaryThreshold: 5 });
+    for (let index = 0; index < 5; index++) await session.addMessage(index % 2 === 0 ? "user" : "assistant", `deployment ${index}`);
+    expect((await session.getSummary())?.summary).toBe("Conversation with 3 user messages and 2 assistant responses.");
+    unlock();
+    await expect.poll(async () => (await session.getSummary())?.summary).toContain("\nThey deploy");
+    expect(asked.join()).toContain("deployment 3");
+  });
+
+  test("a store that keeps no summaries counts alone, and makes no place for them", async () => {
+    const { records: _records, ...sessions } = memorySessionStore();
+    const alone = memoryManager(createMemory({ sessions, embedding: false }));
+    opened.push(alone);
+    const session = await alone.createSession({ summaryThreshold: 5 });
+    for (let index = 0; index < 5; index++) await session.addMessage(index % 2 === 0 ? "user" : "assistant", `deployment ${index}`);
+    expect((await session.getSummary())?.summary).toBe("Conversation with 3 user messages and 2 assistant responses.");
+    await session.clearMessages();
+    expect(await session.getSummary()).toBeUndefined();
+  });
+
+  test("a summary that was brought along from LangSwarm is the session's", async () => {
+    const session = await conversation(2);
+    const metadata = { message_count: 50, start_time: "2024-01-01T00:00:00Z", end_time: "2024-01-02T00:00:00Z", key_topics: ["oslo"] };
+    const record = { type: "summaries", id: "old", content: "Conversation with 25 …", conversationId: session.sessionId, metadata };
+    await manager.memory.records.put(record, { userId: session.userId });
+    const expected = { summaryId: "old", summary: "Conversation with 25 …", messageCount: 50, keyTopics: ["oslo"] };
+    expect(await session.createSummary()).toMatchObject({ ...expected, endTime: new Date("2024-01-02T00:00:00Z") });
+    await session.clearMessages();
+    expect(await session.getSummary()).toBeUndefined();
   });
 
   test("clearing is for good, and keeps system messages unless told otherwise", async () => {
@@ -151,7 +208,9 @@ describeEngines("LangSwarm's sessions", (engine) => {
   test("sessions are listed by user and status, newest first", async () => {
     const userId = newId("user");
     const sessions = [];
-    for (let index = 0; index < 3; index++) sessions.push(await manager.createSession({ userId, tags: [`tag ${index}`], agentId: "bot" }));
+    // Those of one millisecond are ordered by their ids.
+    for (let index = 0; index < 3; index++)
+      sessions.push(await manager.createSession({ sessionId: `${userId}-${index}`, userId, tags: [`tag ${index}`], agentId: "bot" }));
     await sessions[1]?.close();
     const listed = await manager.listUserSessions(userId);
     expect(listed.map(({ tags }) => tags[0])).toEqual(["tag 2", "tag 1", "tag 0"]);

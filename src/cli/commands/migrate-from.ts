@@ -4,7 +4,7 @@ import { sourceSystems } from "../../importers/systems/open-source.ts";
 import type { Memory } from "../../index.ts";
 import { withMemory } from "../open-memory.ts";
 import { filled } from "../option-parsers.ts";
-import { printJson, printLine } from "../output.ts";
+import { note, printJson, printLine } from "../output.ts";
 import { type Progress, showProgress } from "../progress.ts";
 import type { GlobalFlags } from "../settings.ts";
 import { count, printable } from "../text-layout.ts";
@@ -17,6 +17,7 @@ interface MigrateFromFlags extends GlobalFlags {
   readonly fromDatabase?: string;
   readonly embeddingModel?: string;
   readonly user?: string;
+  readonly rows?: boolean;
   readonly dryRun?: boolean;
 }
 
@@ -27,7 +28,7 @@ Examples:
   unforget migrate-from langswarm --from ./langswarm_memory.db --user ada
   unforget migrate-from langswarm --from redis://localhost:6379
   unforget migrate-from memorizz --from mongodb://localhost:27017 --from-database memorizz
-  unforget migrate-from memorizz --from ./archive.json
+  unforget migrate-from memorizz --from ./archive.json --rows
   unforget migrate-from tutorial --from postgres://app@localhost/app --user ada
   unforget migrate-from mem0 --from ./mem0-export.json
   unforget migrate-from mcp-memory --from ./memory.json --user ada
@@ -48,6 +49,7 @@ export function addMigrateFrom(program: Command): void {
     .option("--from-database <name>", "its database in MongoDB (default: the one in the URL, else its own)", filled)
     .option("--embedding-model <model>", "which model its vectors are of, such as openai/text-embedding-3-small", filled)
     .option("--user <id>", 'whose memory it becomes where nobody is named (default: "default")', filled)
+    .option("--rows", "Memorizz: keep its conversations as rows, as unforget/compat/memorizz does, and not as conversations of messages")
     .option("--dry-run", "read and check everything, tell what would be written, and write nothing")
     .addHelpText("after", help)
     .action(async (system: SourceSystem, _own: unknown, command: Command) => {
@@ -69,6 +71,7 @@ async function run(memory: Memory, system: SourceSystem, flags: MigrateFromFlags
         vectorTablePrefix: flags.fromVectorPrefix,
         database: flags.fromDatabase,
         embeddingModel: flags.embeddingModel,
+        conversations: flags.rows ? "rows" : undefined,
       },
       {
         userId: flags.user,
@@ -85,6 +88,8 @@ async function run(memory: Memory, system: SourceSystem, flags: MigrateFromFlags
     .finally(() => progress?.stop());
   if (flags.json) await printJson({ ...report, layout });
   else await printReport(report);
+  if (system === "memorizz" && !flags.rows && report.written.messages > 0)
+    note("To go on with unforget/compat/memorizz, run it with --rows, too: its history is of rows.");
 }
 
 async function printLayout({ system, version, place, tables }: SourceLayout): Promise<void> {

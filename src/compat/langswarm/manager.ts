@@ -5,6 +5,7 @@ import type { Memory, MemoryHealth } from "../../domain/memory.ts";
 import { once } from "../../internal/once.ts";
 import { type MemorySession, memorySession, type SearchMessagesOptions, type SearchResult, searchMessages } from "./session.ts";
 import { nobody, readSession, type SessionFields, type SessionMetadata, type SessionStatus, withFields } from "./session-metadata.ts";
+import type { SummaryTexts } from "./session-summary.ts";
 
 /** Sessions of many users in one memory. */
 export interface MemoryManager {
@@ -68,6 +69,8 @@ export interface ManagerOptions {
   readonly autoCleanup?: boolean | undefined;
   /** In seconds. @default 300 */
   readonly cleanupInterval?: number | undefined;
+  /** @default false */
+  readonly summaryTexts?: SummaryTexts | undefined;
   /** What there is to do before the first use, e.g. views to make. */
   readonly prepare?: (() => Promise<void>) | undefined;
 }
@@ -75,7 +78,7 @@ export interface ManagerOptions {
 const pageSize = 1_000;
 
 export function memoryManager(memory: Memory, options: ManagerOptions = {}): MemoryManager {
-  const { sessionTtl, autoCleanup = true, cleanupInterval = 300, prepare } = options;
+  const { sessionTtl, autoCleanup = true, cleanupInterval = 300, prepare, summaryTexts } = options;
   let timer: NodeJS.Timeout | undefined;
   let lastCleanup: Date | undefined;
 
@@ -103,7 +106,7 @@ export function memoryManager(memory: Memory, options: ManagerOptions = {}): Mem
       ...(agentId === undefined ? {} : { resourceId: agentId }),
       metadata: withFields({}, { ...fields, expiresAt }),
     });
-    return memorySession(memory, conversation);
+    return memorySession(memory, conversation, summaryTexts);
   }
 
   async function* everySession(): AsyncIterable<Conversation> {
@@ -144,7 +147,7 @@ export function memoryManager(memory: Memory, options: ManagerOptions = {}): Mem
     createSession,
     async getSession(sessionId) {
       const found = await find(sessionId);
-      return found === undefined ? undefined : memorySession(memory, found);
+      return found === undefined ? undefined : memorySession(memory, found, summaryTexts);
     },
     async getOrCreateSession(sessionId, fields = {}) {
       const found = await find(sessionId);
@@ -159,7 +162,7 @@ export function memoryManager(memory: Memory, options: ManagerOptions = {}): Mem
       const conversation = found ?? (await memory.conversations.get(sessionId));
       if (fields.userId !== undefined && conversation.userId !== fields.userId)
         throw new ConflictError(sessionId, "[langswarm] the session id is taken by another user: choose another");
-      return memorySession(memory, conversation);
+      return memorySession(memory, conversation, summaryTexts);
     },
     deleteSession: (sessionId) => memory.conversations.delete(sessionId),
     async listUserSessions(userId, { status, limit = 50 } = {}) {

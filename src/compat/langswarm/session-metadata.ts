@@ -14,7 +14,7 @@ export interface SessionMetadata {
   readonly maxMessages: number;
   /** Budget of `getRecentContext()` that names none. @default none */
   readonly maxTokens: number | undefined;
-  /** Make a summary, once, when the session has grown to `summaryThreshold` messages. @default true */
+  /** Make a summary when the session has grown to `summaryThreshold` messages, and anew with every so many more. @default true */
   readonly autoSummarize: boolean;
   /** @default 50 */
   readonly summaryThreshold: number;
@@ -85,7 +85,8 @@ export function readSession(conversation: Conversation): SessionMetadata {
   };
 }
 
-export function readSummary(conversation: Conversation): ConversationSummary | undefined {
+/** As it is stored, with the last place it knows of. */
+export function readSummary(conversation: Conversation): StoredSummary | undefined {
   const summary = stored(conversation).summary as Record<string, unknown> | undefined;
   if (summary === undefined) return undefined;
   const { startTime, endTime, createdAt, ...rest } = summary as unknown as Record<"startTime" | "endTime" | "createdAt", string>;
@@ -94,11 +95,18 @@ export function readSummary(conversation: Conversation): ConversationSummary | u
     startTime: new Date(startTime),
     endTime: new Date(endTime),
     createdAt: new Date(createdAt),
-  } as ConversationSummary;
+  } as StoredSummary;
+}
+
+export type StoredSummary = ConversationSummary & { readonly untilSeq?: number | undefined };
+
+export function withoutSummary(metadata: Metadata): Metadata {
+  const { summary: _summary, ...fields } = stored({ metadata });
+  return { ...metadata, [metadataKey]: fields };
 }
 
 /** A conversation's metadata with these fields set; what is undefined stays as it was. */
-export function withFields(metadata: Metadata, fields: SessionFields & { readonly summary?: ConversationSummary | undefined }): Metadata {
+export function withFields(metadata: Metadata, fields: SessionFields & { readonly summary?: StoredSummary | undefined }): Metadata {
   const given = Object.entries(fields).filter(([, value]) => value !== undefined);
   // Dates become text here, as they do in every store.
   const plain = JSON.parse(JSON.stringify(Object.fromEntries(given))) as object;

@@ -2,15 +2,8 @@ import type { Conversation } from "../../domain/conversation.ts";
 import type { Memory, ScopedMemory } from "../../domain/memory.ts";
 import type { Message, Metadata } from "../../domain/message.ts";
 import { type SessionMessage, type SessionMessageInput, type SessionRole, toMessageInput, toSessionMessage } from "./session-message.ts";
-import {
-  type ConversationSummary,
-  readSession,
-  readSummary,
-  type SessionFields,
-  type SessionMetadata,
-  withFields,
-} from "./session-metadata.ts";
-import { summarize } from "./summary.ts";
+import { type ConversationSummary, readSession, type SessionFields, type SessionMetadata, withFields } from "./session-metadata.ts";
+import { allMessages, type SummaryTexts, sessionSummary } from "./session-summary.ts";
 
 /** One session of a memory manager: a conversation of one user. */
 export interface MemorySession {
@@ -27,10 +20,11 @@ export interface MemorySession {
   getMessages(options?: GetMessagesOptions): Promise<SessionMessage[]>;
   /** What fits into `maxTokens` (a message's `tokenCount`, else its words), newest first chosen, oldest first returned; without a budget the last ten. */
   getRecentContext(maxTokens?: number): Promise<SessionMessage[]>;
-  /** Deletes the messages for good. @default keepSystem true: system messages stay */
+  /** Deletes the messages for good, and their summary. @default keepSystem true: system messages stay */
   clearMessages(keepSystem?: boolean): Promise<number>;
+  /** How much was said, and under that what was said, where the store keeps summaries. */
   getSummary(): Promise<ConversationSummary | undefined>;
-  /** Makes the summary, once; `force` makes it anew. Undefined for a short or one-sided conversation. */
+  /** Makes the summary, once; `force` makes it anew, of all there is now. Undefined for a short or one-sided conversation. */
   createSummary(force?: boolean): Promise<ConversationSummary | undefined>;
   /** Finds messages by meaning and by words, in all sessions of this session's user. */
   searchMessages(query: string, options?: SearchMessagesOptions): Promise<SearchResult[]>;
@@ -72,33 +66,26 @@ export interface SearchResult {
   readonly similarity: number | undefined;
 }
 
-const pageSize = 1_000;
 const defaultContextMessages = 10;
 
-export function memorySession(memory: Memory, { id: sessionId, userId }: Pick<Conversation, "id" | "userId">): MemorySession {
+export function memorySession(
+  memory: Memory,
+  { id: sessionId, userId }: Pick<Conversation, "id" | "userId">,
+  texts: SummaryTexts = false,
+): MemorySession {
   const mine: ScopedMemory = memory.scope({ userId });
+  const summary = sessionSummary(mine, sessionId, texts);
   const conversation = () => mine.conversations.get(sessionId);
 
-  async function setFields(fields: SessionFields & { readonly summary?: ConversationSummary }): Promise<Conversation> {
+  async function setFields(fields: SessionFields): Promise<Conversation> {
     const { metadata } = await conversation();
     return mine.conversations.update(sessionId, { metadata: withFields(metadata, fields) });
   }
 
-  async function createSummary(force = false): Promise<ConversationSummary | undefined> {
-    const known = readSummary(await conversation());
-    if (known !== undefined && !force) return known;
-    const summary = summarize((await allMessages(mine, sessionId)).map(toSessionMessage));
-    if (summary !== undefined) await setFields({ summary });
-    return summary;
-  }
-
-  /** Places only grow: a message in an earlier place than the threshold cannot have completed it. */
-  async function summarizeWhenGrown(seq: number): Promise<void> {
-    const now = await conversation();
-    const { autoSummarize, summaryThreshold } = readSession(now);
-    if (!autoSummarize || seq < summaryThreshold || readSummary(now) !== undefined) return;
-    const newest = await mine.messages.list(sessionId, { limit: Math.min(summaryThreshold, 10_000) });
-    if (newest.items.length >= summaryThreshold) await createSummary();
+  async function clear(keepSystem: boolean): Promise<number> {
+    if (!keepSystem) return mine.messages.clear(sessionId);
+    const ids = (await allMessages(mine, sessionId)).filter(({ role }) => role !== "system").map(({ id }) => id);
+    return ids.length === 0 ? 0 : mine.messages.delete(sessionId, ids);
   }
 
   return {
@@ -108,7 +95,7 @@ export function memorySession(memory: Memory, { id: sessionId, userId }: Pick<Co
     async addMessage(message, content = "") {
       const input = toMessageInput(typeof message === "string" ? { role: message, content } : message);
       const [stored] = await mine.addMessages(sessionId, input, { createConversation: false });
-      await summarizeWhenGrown((stored as Message).seq);
+      await summary.grow((stored as Message).seq);
       return toSessionMessage(stored as Message);
     },
     async getMessages({ limit, includeSystem = true, since } = {}) {
@@ -128,12 +115,12 @@ export function memorySession(memory: Memory, { id: sessionId, userId }: Pick<Co
       return budget === undefined ? messages : withinBudget(messages, budget);
     },
     async clearMessages(keepSystem = true) {
-      if (!keepSystem) return mine.messages.clear(sessionId);
-      const ids = (await allMessages(mine, sessionId)).filter(({ role }) => role !== "system").map(({ id }) => id);
-      return ids.length === 0 ? 0 : mine.messages.delete(sessionId, ids);
+      const cleared = await clear(keepSystem);
+      await summary.forget();
+      return cleared;
     },
-    getSummary: async () => readSummary(await conversation()),
-    createSummary,
+    getSummary: summary.get,
+    createSummary: (force = false) => summary.create(force),
     searchMessages: (query, options) => searchMessages(mine, query, options),
     updateMetadata: async (fields) => readSession(await setFields(fields)),
     close: async () => void (await setFields({ status: "completed" })),
@@ -174,14 +161,4 @@ function withinBudget(messages: readonly SessionMessage[], budget: number): Sess
   }
   if (start > 0) while (messages[start]?.role === "tool" || messages[start]?.role === "function") start++;
   return messages.slice(start);
-}
-
-async function allMessages(mine: ScopedMemory, sessionId: string): Promise<Message[]> {
-  const messages: Message[] = [];
-  for (let cursor: string | undefined; ; ) {
-    const page = await mine.messages.list(sessionId, { limit: pageSize, cursor });
-    messages.unshift(...page.items);
-    if (page.nextCursor === undefined) return messages;
-    cursor = page.nextCursor;
-  }
 }

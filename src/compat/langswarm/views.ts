@@ -48,6 +48,11 @@ function viewsSql(view: (name: string) => string, table: ReturnType<typeof makeN
   const field = (name: string) => `c.metadata->'${metadataKey}'->>'${name}'`;
   const part = (name: string) => `c.metadata->'${metadataKey}'->'${name}'`;
   const summary = (name: string) => `${part("summary")}->>'${name}'`;
+  // Of several levels, the highest stand for the rest.
+  const texts = `(SELECT string_agg(r.content, E'\\n' ORDER BY r.position) FROM ${table.records} r
+      WHERE r.tenant = c.tenant AND r.user_id = c.user_id AND r.type = 'summary' AND r.conversation_id = c.id AND NOT EXISTS (
+        SELECT FROM ${table.records} h WHERE h.tenant = r.tenant AND h.user_id = r.user_id AND h.type = r.type AND h.conversation_id = r.conversation_id
+          AND (h.data->'summaryIds')::jsonb ? r.id))`;
   const extra = (name: string) => `m.metadata->'${metadataKey}'->'${name}'`;
   return `CREATE OR REPLACE VIEW ${view("sessions")} WITH (security_invoker = true) AS
   SELECT c.id AS session_id, c.user_id, NULLIF(c.resource_id, 'default') AS agent_id, ${field("workflowId")} AS workflow_id,
@@ -61,7 +66,7 @@ CREATE OR REPLACE VIEW ${view("messages")} WITH (security_invoker = true) AS
     (m.metadata->'${metadataKey}'->>'tokenCount')::int AS token_count, m.metadata, ${extra("functionCall")} AS function_call, ${extra("toolCalls")} AS tool_calls
   FROM ${table.messages} m WHERE m.tenant = 'default';
 CREATE OR REPLACE VIEW ${view("summaries")} WITH (security_invoker = true) AS
-  SELECT ${summary("summaryId")} AS summary_id, c.id AS session_id, ${summary("summary")} AS summary, (${summary("messageCount")})::int AS message_count,
+  SELECT ${summary("summaryId")} AS summary_id, c.id AS session_id, concat_ws(E'\\n', ${summary("summary")}, ${texts}) AS summary, (${summary("messageCount")})::int AS message_count,
     (${summary("startTime")})::timestamptz AS start_time, (${summary("endTime")})::timestamptz AS end_time,
     ${part("summary")}->'keyTopics' AS key_topics, (${summary("createdAt")})::timestamptz AS created_at
   FROM ${table.conversations} c WHERE c.tenant = 'default' AND ${part("summary")} IS NOT NULL`;

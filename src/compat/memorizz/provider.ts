@@ -1,7 +1,9 @@
 import { DimensionMismatchError, InvalidArgumentError, MemoryError } from "../../domain/errors.ts";
+import type { ImportFromOptions, ImportFromReport, ImportFromSource } from "../../domain/import-source.ts";
 import type { Logger } from "../../domain/logger.ts";
 import type { CallOptions, Memory } from "../../domain/memory.ts";
 import type { MemoryRecord } from "../../domain/records.ts";
+import { inOrderOfTime } from "./history-order.ts";
 import { checkedType, MemoryType, type MemoryTypeLike, placesOf } from "./memory-type.ts";
 import { type MemorizzData, type MemorizzRow, nobody, toConditions, toRow } from "./rows.ts";
 import { changeRow, type RowVector, type RowWriter, writeRows } from "./write-rows.ts";
@@ -167,7 +169,7 @@ export class MemorizzProvider {
     return this.#logged("retrieveConversationHistoryOrderedByTimestamp", memoryType, async (type) => {
       const filter = { memory_id: memoryId, ...(threadId !== undefined && { thread_id: threadId }) };
       const records = await this.#list(type, { direction: "desc", filter, ...more });
-      return records.reverse().map((record) => toRow(record));
+      return inOrderOfTime(records.reverse()).map((record) => toRow(record));
     });
   }
 
@@ -210,6 +212,18 @@ export class MemorizzProvider {
     });
   }
 
+  /**
+   * Brings along what an installation of Memorizz has kept, as rows of this provider. The source is only read. Run twice,
+   * nothing doubles and what changed is updated.
+   *
+   * @throws InvalidArgumentError when the source holds nothing of Memorizz
+   * @example
+   * await provider.migrateFrom({ from: "postgres://app@localhost/memorizz" });
+   */
+  migrateFrom(source: Omit<ImportFromSource, "system" | "conversations">, options?: ImportFromOptions): Promise<ImportFromReport> {
+    return this.memory.importFrom({ ...source, system: "memorizz", conversations: "rows" }, options);
+  }
+
   /** Finishes what is under way; a client of yours stays open. Safe to call twice. */
   close(): Promise<void> {
     return this.memory.close();
@@ -238,6 +252,7 @@ export class MemorizzProvider {
   list_memagents: MemorizzProvider["listMemagents"] = (...call) => this.listMemagents(...call);
   update_memagent_memory_ids: MemorizzProvider["updateMemagentMemoryIds"] = (...call) => this.updateMemagentMemoryIds(...call);
   delete_memagent_memory_ids: MemorizzProvider["deleteMemagentMemoryIds"] = (...call) => this.deleteMemagentMemoryIds(...call);
+  migrate_from: MemorizzProvider["migrateFrom"] = (...call) => this.migrateFrom(...call);
   delete_memagent: MemorizzProvider["deleteMemagent"] = (...call) => this.deleteMemagent(...call);
 
   /** Tells what is called and how long it takes, never what is in it. */

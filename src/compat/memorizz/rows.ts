@@ -1,7 +1,8 @@
 import { InvalidArgumentError } from "../../domain/errors.ts";
 import type { FilterValue, MetadataFilter } from "../../domain/filter.ts";
 import type { MemoryRecord, RecordInput } from "../../domain/records.ts";
-import { MemoryType } from "./memory-type.ts";
+import { derivedField, isScalar, mark, metadataField, rowFields } from "../../importers/systems/memorizz-row-fields.ts";
+import type { MemoryType } from "./memory-type.ts";
 
 /** What is stored: any fields; these have a meaning. */
 export interface MemorizzData {
@@ -34,34 +35,15 @@ export interface MemorizzRow {
 /** Owner of rows that name none. */
 export const nobody = "default";
 
-/** What we note beside the caller's fields begins with this. */
-const mark = "$";
-
-/** Fields that have a place of their own. */
-const placed = ["id", "_id", "name", "embedding", "created_at", "updated_at", "distance"];
-
-/** Of fields without `content`, what is searched. */
-const textFields = ["content", "text", "summary_content", "summary", "description", "instruction", "query", "response"];
-const personaFields = ["role", "goals", "background"];
-
 /** The record of a row, without its owner, time and vector. */
 export function toInput(type: MemoryType, id: string, data: MemorizzData): RecordInput {
-  const { content, metadata } = data;
-  const fields = Object.entries(data).filter(([field, value]) => !placed.includes(field) && value !== undefined);
-  if (fields.some(([field]) => field.startsWith(mark))) throw new InvalidArgumentError("data", `has a field that begins with "${mark}"`);
-  const isText = typeof content === "string";
+  if (Object.entries(data).some(([field, value]) => field.startsWith(mark) && value !== undefined))
+    throw new InvalidArgumentError("data", `has a field that begins with "${mark}"`);
   return {
     id,
     type,
     name: nameOf(type, data),
-    content: isText ? content : derivedText(type, data),
-    metadata: {
-      ...Object.fromEntries(fields.filter(([field]) => !isText || field !== "content")),
-      ...Object.fromEntries(
-        Object.entries(metadata ?? {}).flatMap(([field, value]) => (isScalar(value) ? [[metadataField(field), value]] : [])),
-      ),
-      ...(!isText && { [`${mark}derived`]: true }),
-    },
+    ...rowFields(type, data),
   };
 }
 
@@ -81,23 +63,13 @@ export function timeOf({ created_at, timestamp }: MemorizzData): Date | undefine
   return undefined;
 }
 
-function derivedText(type: MemoryType, data: MemorizzData): string {
-  const fields = type === MemoryType.PERSONAS ? personaFields : textFields;
-  const texts = fields.flatMap((field) => {
-    const value = data[field];
-    if (value === undefined || value === null || value === "") return [];
-    return [typeof value === "string" ? value : JSON.stringify(value)];
-  });
-  return texts.join("\n").replaceAll("\0", "\ufffd");
-}
-
 /** A row as it was stored. */
 export function toRow(
   record: MemoryRecord,
   more: { readonly embedding?: Float32Array | undefined; readonly distance?: number } = {},
 ): MemorizzRow {
   const { id, name, content, metadata, createdAt, updatedAt } = record;
-  const isDerived = metadata[`${mark}derived`] === true;
+  const isDerived = metadata[derivedField] === true;
   return {
     id,
     ...(name !== undefined && { name }),
@@ -135,10 +107,4 @@ export function toConditions(fields: Readonly<Record<string, unknown>>): RowCond
     ...(name !== undefined && { name: String(name) }),
     filter,
   };
-}
-
-const metadataField = (field: string) => `${mark}metadata.${field}`;
-
-function isScalar(value: unknown): value is FilterValue {
-  return value === null || ["string", "number", "boolean"].includes(typeof value);
 }

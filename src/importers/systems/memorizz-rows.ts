@@ -1,5 +1,6 @@
 import type { SourceItem } from "../../domain/import-source.ts";
 import { asObject } from "../json-value.ts";
+import { mark, rowFields } from "./memorizz-row-fields.ts";
 import { objectOf, otherFields, plain, type Row, textOf, timeOf, vectorOf } from "./row-values.ts";
 
 // Memorizz' memory types: the same fields in Postgres, in MongoDB and in its archives. Record types keep their names.
@@ -28,8 +29,20 @@ export const memorizzTypes: Readonly<Record<string, string>> = {
 /** Answers to questions that were asked before: made anew, not remembered. */
 export const isCache = (type: string) => type === "semantic_cache";
 
+/** What its data becomes here. */
+export interface MemorizzTarget {
+  /** The model of its vectors. */
+  readonly model: string;
+  /** All of it as rows of the facade, conversations too. */
+  readonly asRows: boolean;
+}
+
+/** What conversations become, for reports. */
+export const holdsOf = (type: string, { asRows }: MemorizzTarget) => (type === "conversation_memory" && !asRows ? "messages" : "records");
+
 /** A row of a type; `id` is its name in the source. */
-export function toItem(type: string, id: string, row: Row, model: string): SourceItem {
+export function toItem(type: string, id: string, row: Row, { model, asRows }: MemorizzTarget): SourceItem {
+  if (asRows) return facadeRow(type, id, row);
   return type === "conversation_memory" ? message(id, row, model) : record(type, id, row);
 }
 
@@ -83,6 +96,17 @@ function record(type: string, id: string, row: Row): SourceItem {
     content: text,
     data: otherFields(row, "_id", "id", "user_id", "name", "embedding", "created_at", ...content),
     createdAt: timeOf(row.created_at) ?? timeOf(row.timestamp),
+  };
+}
+
+/** What was said has the time it was said at: its history comes in that order. */
+function facadeRow(type: string, id: string, row: Row): SourceItem {
+  const times = [timeOf(row.created_at), timeOf(row.timestamp)];
+  const { content, metadata } = rowFields(type, otherFields(row, ...Object.keys(row).filter((field) => field.startsWith(mark))));
+  return {
+    kind: "record",
+    ...{ type, id, userId: textOf(row.user_id), name: textOf(row.name), content, data: metadata },
+    createdAt: type === "conversation_memory" ? (times[1] ?? times[0]) : (times[0] ?? times[1]),
   };
 }
 

@@ -2,7 +2,7 @@ import { InvalidArgumentError } from "../../domain/errors.ts";
 import type { ImportFromSource, ImportSource, SourceTable } from "../../domain/import-source.ts";
 import { asObject, asObjects } from "../json-value.ts";
 import { readText } from "../text-file.ts";
-import { isCache, memorizzModel, memorizzTypes, toItem } from "./memorizz-rows.ts";
+import { holdsOf, isCache, type MemorizzTarget, memorizzModel, memorizzTypes, toItem } from "./memorizz-rows.ts";
 import { mongodbCollections } from "./mongodb-collections.ts";
 import { postgresTables } from "./postgres-tables.ts";
 import { required, textOf } from "./row-values.ts";
@@ -24,13 +24,23 @@ export function memorizzSource(source: ImportFromSource): ImportSource {
   return memorizzArchive(source, from);
 }
 
-function toRow(table: string, type: string, id: string, row: Readonly<Record<string, unknown>>, model: string): ReadRow {
+const targetOf = ({ embeddingModel: model = memorizzModel, conversations }: ImportFromSource): MemorizzTarget => ({
+  model,
+  asRows: conversations === "rows",
+});
+
+/** An import into rows is another one, and does not go on where one into messages was stopped. */
+const identityOf = ({ asRows }: MemorizzTarget, ...place: readonly string[]) =>
+  JSON.stringify(["memorizz", ...place, ...(asRows ? ["rows"] : [])]);
+
+function toRow(table: string, type: string, id: string, row: Readonly<Record<string, unknown>>, target: MemorizzTarget): ReadRow {
   const name = `${table} ${id}`;
-  return isCache(type) ? { name, items: [], skipped: skippedCache } : { name, items: [toItem(type, id, row, model)] };
+  return isCache(type) ? { name, items: [], skipped: skippedCache } : { name, items: [toItem(type, id, row, target)] };
 }
 
 function memorizzTables(source: ImportFromSource): ImportSource {
-  const { tablePrefix: prefix = "", embeddingModel: model = memorizzModel } = source;
+  const { tablePrefix: prefix = "" } = source;
+  const target = targetOf(source);
   const database = postgresTables(source);
   const readers = async (): Promise<TableReader[]> => {
     const tables = await database.tables();
@@ -47,14 +57,14 @@ function memorizzTables(source: ImportFromSource): ImportSource {
       const isTalk = type === "conversation_memory";
       return {
         table,
-        holds: isTalk ? "messages" : "records",
+        holds: holdsOf(type, target),
         keys: isTalk ? ["conversation_id", "timestamp", "id"] : ["id"],
-        toRows: (rows) => rows.map((row) => toRow(table, type, String(row.id), row, model)),
+        toRows: (rows) => rows.map((row) => toRow(table, type, String(row.id), row, target)),
       };
     });
   };
   return {
-    identity: source.client !== undefined ? undefined : JSON.stringify(["memorizz", database.place, prefix]),
+    identity: source.client !== undefined ? undefined : identityOf(target, database.place, prefix),
     detect: async () => ({
       system: "memorizz",
       version: "0.0.21 (PostgreSQL)",
@@ -69,19 +79,19 @@ function memorizzTables(source: ImportFromSource): ImportSource {
 }
 
 function memorizzMongodb(source: ImportFromSource): ImportSource {
-  const { tablePrefix: prefix = "", embeddingModel: model = memorizzModel } = source;
+  const { tablePrefix: prefix = "" } = source;
+  const target = targetOf(source);
   const database = mongodbCollections(source, "memorizz");
   const types = async () => {
     const names = await database.names();
     return Object.keys(memorizzTypes).filter((type) => names.has(prefix + type));
   };
   return {
-    identity: JSON.stringify(["memorizz", database.place, prefix]),
+    identity: identityOf(target, database.place, prefix),
     async detect() {
       const tables: SourceTable[] = [];
       for (const type of await types()) {
-        const holds = type === "conversation_memory" ? "messages" : "records";
-        tables.push({ name: prefix + type, holds, rows: await database.count(prefix + type) });
+        tables.push({ name: prefix + type, holds: holdsOf(type, target), rows: await database.count(prefix + type) });
       }
       if (tables.length === 0)
         throw new InvalidArgumentError("from", `${database.place} has no collections of Memorizz: name the database they are in`);
@@ -92,7 +102,7 @@ function memorizzMongodb(source: ImportFromSource): ImportSource {
         const order = type === "conversation_memory" ? { timestamp: 1, _id: 1 } : { _id: 1 };
         for await (const document of database.all(prefix + type, order as Record<string, 1>)) {
           signal?.throwIfAborted();
-          yield toRow(prefix + type, type, String(document._id), document, model);
+          yield toRow(prefix + type, type, String(document._id), document, target);
         }
       }
     },
@@ -102,7 +112,7 @@ function memorizzMongodb(source: ImportFromSource): ImportSource {
 
 /** Memorizz itself reads archives of at most 50 MB, so one is read whole. */
 function memorizzArchive(source: ImportFromSource, file: string): ImportSource {
-  const model = source.embeddingModel ?? memorizzModel;
+  const target = targetOf(source);
   const fail = (reason: string) => new InvalidArgumentError("from", `${JSON.stringify(file)} ${reason}`);
   const stores = async () => {
     let text = "";
@@ -123,12 +133,12 @@ function memorizzArchive(source: ImportFromSource, file: string): ImportSource {
     return { found, version: textOf(asObject(archive.manifest)?.memorizz_version) };
   };
   return {
-    identity: JSON.stringify(["memorizz", file]),
+    identity: identityOf(target, file),
     async detect() {
       const { found, version } = await stores();
       const tables = found
         .filter(({ records }) => records.length > 0)
-        .map(({ type, records }) => ({ name: type, holds: type === "conversation_memory" ? "messages" : "records", rows: records.length }));
+        .map(({ type, records }) => ({ name: type, holds: holdsOf(type, target), rows: records.length }));
       return { system: "memorizz", version: `archive${version === undefined ? "" : ` of ${version}`}`, place: file, tables };
     },
     async *read(_after, signal) {
@@ -136,7 +146,7 @@ function memorizzArchive(source: ImportFromSource, file: string): ImportSource {
         const rows = records.map((record) => ({ id: textOf(record.id) ?? "", data: asObject(record.data) ?? {} }));
         if (type === "conversation_memory") rows.sort((one, other) => timeText(one.data).localeCompare(timeText(other.data)));
         signal?.throwIfAborted();
-        for (const { id, data } of rows) yield toRow(type, type, id, data, model);
+        for (const { id, data } of rows) yield toRow(type, type, id, data, target);
       }
     },
     close: async () => {},

@@ -21,5 +21,8 @@ export const sourceSystems = Object.keys(systems) as readonly SourceSystem[];
 export async function openSource(source: ImportFromSource): Promise<ImportSource> {
   if (typeof source !== "object" || source === null || !Object.hasOwn(systems, source.system))
     throw new InvalidArgumentError("system", `must be one of ${sourceSystems.join(", ")}`);
-  return systems[source.system](source);
+  const { system, conversations } = source;
+  if (conversations !== undefined && !(system === "memorizz" && ["messages", "rows"].includes(conversations)))
+    throw new InvalidArgumentError("conversations", 'is "messages" or "rows", of Memorizz alone: leave it out');
+  return systems[system](source);
 }
