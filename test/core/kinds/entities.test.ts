@@ -75,6 +75,17 @@ test("two that are one are merged, with what relates to them", async () => {
   await expect(known.merge(priya.id, full.id)).rejects.toMatchObject({ code: "not_found" });
 });
 
+test("two who merge the same pair in opposite ways lose nothing", async () => {
+  const { known } = opened();
+  for (let round = 0; round < 5; round++) {
+    const one = await known.put({ name: `One ${round}`, attributes: [{ name: "city", value: "Pune" }] });
+    const two = await known.put({ name: `Two ${round}`, attributes: [{ name: "age", value: 30 }] });
+    await Promise.allSettled([known.merge(one.id, two.id), known.merge(two.id, one.id)]);
+    const left = (await Promise.all([known.get(one.id), known.get(two.id)])).filter((entity) => entity !== undefined);
+    expect(left.map(({ attributes }) => attributes.map(({ name }) => name).sort())).toEqual([["age", "city"]]);
+  }
+});
+
 test("entities are found by what is known of them", async () => {
   const { memory, known } = opened();
   await known.put({ name: "Priya", kind: "person", attributes: [{ name: "job", value: "compiler engineer" }] });
