@@ -25,7 +25,7 @@ export interface EntityRelation {
 }
 
 export interface EntityInput {
-  /** @default that of the entity of this name, without upper and lower case; there is one of each name */
+  /** @default that of the entity of this name, without upper and lower case: there is one of each, but for those of ids of your own */
   readonly id?: string | undefined;
   readonly name: string;
   /** E.g. `"person"`. */
@@ -122,9 +122,19 @@ export function entities(memory: RecordsHandle): Entities {
     }
   }
 
+  async function idFor(name: string, options: RecordCallOptions): Promise<string> {
+    const known = await getByName(name, options);
+    if (known !== undefined) return known.id;
+    // An entity that had this name before keeps its id.
+    for (let attempt = 0; ; attempt++) {
+      const taken = await records.get(type, idOf(name, attempt), options);
+      if (taken === undefined || keyOf(taken.name ?? "") === keyOf(name)) return idOf(name, attempt);
+    }
+  }
+
   async function put(input: EntityInput, options: RecordCallOptions = {}): Promise<Entity> {
     const checked = check(input);
-    const id = input.id ?? (await getByName(input.name, options))?.id ?? idOf(input.name);
+    const id = input.id ?? (await idFor(input.name, options));
     const make = (before: MemoryRecord | undefined) => {
       if (before?.metadata[mergedInto] !== undefined)
         throw new ConflictError(id, `[entities] "${id}" is on its way into another: repeat the call, or the merge that was broken off`);
@@ -194,7 +204,7 @@ export function entities(memory: RecordsHandle): Entities {
 
 const keyOf = (name: string) => name.normalize("NFKC").trim().toLowerCase();
 /** Two that name an entity at once make one. */
-const idOf = (name: string) => stableId("entity", keyOf(name));
+const idOf = (name: string, attempt: number) => stableId("entity", keyOf(name), ...(attempt === 0 ? [] : [String(attempt)]));
 const filterOf = (kind: string | undefined) => (kind === undefined ? undefined : { kind });
 const attributeKey = ({ name }: EntityAttribute) => keyOf(name);
 const relationKey = ({ type: kind, to }: EntityRelation) => JSON.stringify([keyOf(kind), to]);

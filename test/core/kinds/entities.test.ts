@@ -75,6 +75,16 @@ test("two that are one are merged, with what relates to them", async () => {
   await expect(known.merge(priya.id, full.id)).rejects.toMatchObject({ code: "not_found" });
 });
 
+test("a name that an entity had before is free for another", async () => {
+  const { known } = opened();
+  const renamed = await known.put({ name: "Acme" });
+  await known.put({ id: renamed.id, name: "Acme Holding" });
+  const acme = await known.put({ name: "ACME", kind: "company" });
+  expect(acme.id).not.toBe(renamed.id);
+  expect((await known.put({ name: "acme" })).id).toBe(acme.id);
+  expect(await known.get(renamed.id)).toMatchObject({ name: "Acme Holding", kind: undefined });
+});
+
 test("two who merge the same pair in opposite ways lose nothing", async () => {
   const { known } = opened();
   for (let round = 0; round < 5; round++) {
