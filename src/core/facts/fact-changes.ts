@@ -18,7 +18,8 @@ import {
 } from "./fact-record.ts";
 import { endingsOf, holderOf } from "./timeline.ts";
 
-const recordsAtOnce = 1_000;
+/** Each page is sorted anew: one that holds what most users have is read once. */
+const recordsAtOnce = 10_000;
 /** How often a fact is marked that others change at the same time. */
 const mostRounds = 100;
 
