@@ -145,7 +145,9 @@ export function records(core: MemoryCore, scope: StoreScope): Records {
     const limit = parseCount("limit", options.limit, 50, 1, 1000);
     parseCount("offset", offset, 0, 0, Number.MAX_SAFE_INTEGER);
     const within = narrowed(scope, options);
-    const query = { ...conditionsOf(options), orderBy, direction, limit, cursor, offset };
+    // A record is placed by when it was created: stores have an index of places.
+    const order = orderBy === "createdAt" ? ("position" as const) : orderBy;
+    const query = { ...conditionsOf(options), orderBy: order, direction, limit, cursor, offset };
     const page = await (await core.records.open()).list(within, query, signal);
     return { ...page, items: page.items.map(toMemoryRecord) };
   }

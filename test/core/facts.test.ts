@@ -175,6 +175,29 @@ describeRecordPlaces("facts", (place) => {
     expect(await facts.get(tea.id)).toMatchObject({ isStale: true });
   });
 
+  test("a fact that is derived while its ground goes is stale all the same", async () => {
+    const { facts } = someone();
+    for (let round = 0; round < 8; round++) {
+      const ground = await facts.put({ predicate: "lives_in", object: `Here ${round}` });
+      const [derived] = await Promise.all([
+        facts.put({ statement: `Follows ${round}`, derivedFrom: [ground.id] }),
+        facts.put({ predicate: "lives_in", object: `There ${round}` }),
+      ]);
+      expect(await facts.get(derived.id)).toMatchObject({ isStale: true });
+    }
+  });
+
+  test("a fact with new grounds does not fall with its old ones", async () => {
+    const { facts } = someone();
+    const [old, ground] = [await facts.put({ statement: "A" }), await facts.put({ statement: "B" })];
+    const derived = await facts.put({ statement: "C", derivedFrom: [old.id] });
+    await facts.put({ statement: "C", derivedFrom: [ground.id] });
+    await facts.retract(old.id, "wrong");
+    expect(await facts.get(derived.id)).toMatchObject({ derivedFrom: [ground.id], isStale: false });
+    await facts.retract(ground.id, "wrong, too");
+    expect(await facts.get(derived.id)).toMatchObject({ isStale: true });
+  });
+
   test("deleted is gone, and what it had superseded holds again", async () => {
     const userId = newId("user");
     const { facts } = memory.scope({ userId });

@@ -16,6 +16,8 @@ function moving(open: () => Memory) {
     await memory.messages.update(id, "m", { content: "the walrus snores" });
     await memory.working.set("notes", { conversationId: id });
     const run = await memory.runs.start({ agentId: "bot", conversationId: id });
+    const vector = { embedding: [0, 1], embeddingModel: "own" };
+    const record = await memory.records.put({ type: "note", conversationId: id, ...vector }, { userId: ann });
     const moved = await memory.conversations.update(id, { userId: ben, resourceId: "desk", title: "Given" });
     expect(moved).toMatchObject({ userId: ben, resourceId: "desk", title: "Given" });
     const [hers, his] = [memory.scope({ userId: ann }), memory.scope({ userId: ben, resourceId: "desk" })];
@@ -28,6 +30,7 @@ function moving(open: () => Memory) {
     expect(await his.messages.history(id, "m")).toMatchObject([{ content: "the walrus sleeps" }]);
     expect(await memory.scope({ userId: ben }).working.get({ conversationId: id })).toMatchObject({ content: "notes" });
     expect(await memory.scope({ userId: ben }).runs.get(run.id)).toMatchObject({ userId: ben, conversationId: id });
+    expect((await memory.records.query({ userId: ben, ...vector })).map((hit) => hit.record.id)).toEqual([record.id]);
     await his.addMessages(id, "an emu runs");
     expect((await his.messages.list(id)).items).toHaveLength(3);
     await hers.erase();

@@ -1,6 +1,7 @@
 import type { RecordConditions, RecordOperation, RecordStore, StoredRecord } from "../../domain/record-store.ts";
 import type { StoreScope } from "../../domain/session-store.ts";
 import { allRecords } from "../all-records.ts";
+import { isConflict } from "../record-changes.ts";
 import {
   derivationType,
   type FactData,
@@ -17,7 +18,10 @@ import {
 } from "./fact-record.ts";
 import { endingsOf, holderOf } from "./timeline.ts";
 
-const recordsAtOnce = 1_000;
+/** Each page is sorted anew: one that holds what most users have is read once. */
+const recordsAtOnce = 10_000;
+/** How often a fact is marked that others change at the same time. */
+const mostRounds = 100;
 
 /** Whose facts are read and written, and where. */
 export interface FactPlace {
@@ -129,6 +133,7 @@ export function factChanges(place: FactPlace): FactChanges {
       [...drafts.values()].filter(({ before, after }) => isStanding(before) && after !== undefined && !isStanding(after)).length,
     async write() {
       await markStale();
+      const fallen = lost();
       const { tenant, userId } = place;
       const operations: RecordOperation[] = [];
       for (const [id, { before, after }] of drafts) {
@@ -144,9 +149,32 @@ export function factChanges(place: FactPlace): FactChanges {
       const facts = [...drafts].flatMap(([id, { after }], index) =>
         after === undefined ? [] : [[id, storedFact(written[index] as StoredRecord)] as const],
       );
+      await markLate(place, fallen);
       return new Map(facts);
     },
   };
+}
+
+/** Marks what was derived from these while they stopped holding: whoever did it found them as they were. */
+async function markLate(place: FactPlace, gone: readonly string[]): Promise<void> {
+  if (gone.length === 0) return;
+  const links = await listAll(place, { types: [derivationType], names: gone });
+  for (const id of new Set(links.map(linkedFact))) if (!gone.includes(id)) await markOne(place, id, gone);
+}
+
+async function markOne(place: FactPlace, id: string, gone: readonly string[]): Promise<void> {
+  for (let round = 1; ; round++) {
+    const [fact] = await getFacts(place, [id]);
+    if (fact === undefined || fact.data.isStale || !fact.data.derivedFrom.some((parent) => gone.includes(parent))) return;
+    const changes = factChanges(place);
+    changes.change(fact, { ...fact, data: { ...fact.data, isStale: true } });
+    try {
+      await changes.write();
+      return;
+    } catch (error) {
+      if (!isConflict(error) || round === mostRounds) throw error;
+    }
+  }
 }
 
 /** Whether what is derived from a fact still has its ground. */

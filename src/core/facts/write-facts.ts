@@ -58,7 +58,7 @@ export async function assertFact(core: EmbeddingCore, place: FactPlace, fact: Ne
     const changes = factChanges(place);
     for (const parent of parents) changes.rely(parent);
     const same = sayingTheSame(placed, known);
-    return same === undefined ? add(changes, placed, known) : confirm(changes, same, placed);
+    return same === undefined ? add(changes, placed, known) : confirm(place, changes, same, placed);
   });
   if (asserted.isNew) core.recordEmbedding.wake();
   return asserted;
@@ -72,7 +72,7 @@ async function add(changes: FactChanges, fact: FactRecord, known: readonly Store
   return { fact: written.get(fact.id) as StoredFact, isNew: true, superseded };
 }
 
-async function confirm(changes: FactChanges, known: StoredFact, fact: FactRecord): Promise<Assertion> {
+async function confirm(place: FactPlace, changes: FactChanges, known: StoredFact, fact: FactRecord): Promise<Assertion> {
   const derivedFrom = fact.data.derivedFrom.length === 0 ? known.data.derivedFrom : fact.data.derivedFrom;
   const data: FactData = {
     ...known.data,
@@ -84,6 +84,8 @@ async function confirm(changes: FactChanges, known: StoredFact, fact: FactRecord
   };
   if (JSON.stringify(data) === JSON.stringify(known.data)) return { fact: known, isNew: false, superseded: 0 };
   changes.change(known, { ...known, data });
+  for (const parent of known.data.derivedFrom)
+    if (!derivedFrom.includes(parent)) dropLink(changes, place, derivationType, stableId(parent, known.id));
   addLinks(changes, known, fact.data);
   const written = await changes.write();
   return { fact: written.get(known.id) as StoredFact, isNew: false, superseded: 0 };

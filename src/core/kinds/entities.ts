@@ -1,6 +1,6 @@
 import type { Page } from "../../domain/conversation.ts";
-import { InvalidArgumentError, NotFoundError } from "../../domain/errors.ts";
-import type { MemoryRecord, RecordCallOptions } from "../../domain/records.ts";
+import { ConflictError, InvalidArgumentError, MemoryError, NotFoundError } from "../../domain/errors.ts";
+import type { MemoryRecord, RecordCallOptions, RecordOfBatch } from "../../domain/records.ts";
 import { stableId } from "../../internal/stable-id.ts";
 import { putOrUpdate, type RecordsHandle } from "./put-or-update.ts";
 
@@ -25,7 +25,7 @@ export interface EntityRelation {
 }
 
 export interface EntityInput {
-  /** @default that of the entity of this name, without upper and lower case; there is one of each name */
+  /** @default that of the entity of this name, without upper and lower case: there is one of each, but for those of ids of your own */
   readonly id?: string | undefined;
   readonly name: string;
   /** E.g. `"person"`. */
@@ -68,8 +68,9 @@ export interface Entities {
   link(fromId: string, relation: EntityRelation, options?: RecordCallOptions): Promise<Entity>;
   /**
    * Makes two entities one: `id` gets what is known of `other`, relations to `other` lead to `id`, and `other` is deleted.
+   * Broken off in between, it can be done again.
    *
-   * @throws NotFoundError
+   * @throws NotFoundError also when somebody else has merged one of them away
    */
   merge(id: string, other: string, options?: RecordCallOptions): Promise<Entity>;
   /** Deletes an entity and the relations to it; whether it was there. */
@@ -78,6 +79,9 @@ export interface Entities {
 
 const type = "entity_memory";
 const pageSize = 1_000;
+const mostRounds = 100;
+/** Marks an entity whose knowledge another one has taken. */
+const mergedInto = "mergedInto";
 
 /**
  * Entities, kept as records of the type `"entity_memory"`: what they are, what is known of them with its source, and how
@@ -90,16 +94,53 @@ const pageSize = 1_000;
 export function entities(memory: RecordsHandle): Entities {
   const { records } = memory;
 
-  async function expect(id: string, options: RecordCallOptions | undefined): Promise<Entity> {
+  /** @param into what it may be on its way into */
+  async function expect(id: string, options: RecordCallOptions | undefined, into?: string): Promise<MemoryRecord> {
     const found = await records.get(type, id, options);
-    if (found === undefined) throw new NotFoundError("entity", id);
-    return toEntity(found);
+    const target = found?.metadata[mergedInto];
+    if (found === undefined || (target !== undefined && target !== into)) throw new NotFoundError("entity", id);
+    return found;
+  }
+
+  /** What is known of the one becomes the other's in one write: of two who merge a pair in opposite ways, one is too late. */
+  async function fold(id: string, other: string, options: RecordCallOptions): Promise<void> {
+    for (let round = 1; ; round++) {
+      const kept = await expect(id, options);
+      const gone = await expect(other, options, id);
+      const entity = toEntity(kept);
+      const { kind, attributes, relations } = toEntity(gone);
+      const known = relations.filter(({ to }) => to !== id);
+      const whole = combined(entity, { name: entity.name, kind: entity.kind ?? kind, attributes, relations: known });
+      const nothing = { name: gone.name, content: "", metadata: { [mergedInto]: id } };
+      try {
+        const changes = [replaced(kept, stored(whole)), replaced(gone, nothing)];
+        await records.putMany(changes, { ...options, userId: kept.userId });
+        return;
+      } catch (error) {
+        if (!MemoryError.isInstance(error) || error.code !== "conflict" || round === mostRounds) throw error;
+      }
+    }
+  }
+
+  async function idFor(name: string, options: RecordCallOptions): Promise<string> {
+    const known = await getByName(name, options);
+    if (known !== undefined) return known.id;
+    // An entity that had this name before keeps its id.
+    for (let attempt = 0; ; attempt++) {
+      const taken = await records.get(type, idOf(name, attempt), options);
+      if (taken === undefined || keyOf(taken.name ?? "") === keyOf(name)) return idOf(name, attempt);
+    }
   }
 
   async function put(input: EntityInput, options: RecordCallOptions = {}): Promise<Entity> {
     const checked = check(input);
-    const id = input.id ?? (await getByName(input.name, options))?.id ?? idOf(input.name);
-    return toEntity(await putOrUpdate(memory, type, id, (before) => stored(combined(before && toEntity(before), checked)), options));
+    const id = input.id ?? (await idFor(input.name, options));
+    const make = (before: MemoryRecord | undefined) => {
+      if (before?.metadata[mergedInto] !== undefined)
+        throw new ConflictError(id, `[entities] "${id}" is on its way into another: repeat the call, or the merge that was broken off`);
+      return stored(combined(before && toEntity(before), checked));
+    };
+    return toEntity(await putOrUpdate(memory, type, id, make, options));
   }
 
   async function getByName(name: string, options: RecordCallOptions = {}): Promise<Entity | undefined> {
@@ -142,24 +183,17 @@ export function entities(memory: RecordsHandle): Entities {
       return { ...page, items: page.items.map(toEntity) };
     },
     async link(fromId, relation, options) {
-      const { name } = await expect(fromId, options);
+      const { name } = toEntity(await expect(fromId, options));
       await expect(relation.to, options);
       return put({ id: fromId, name, relations: [relation] }, options);
     },
     async merge(id, other, options = {}) {
       if (id === other) throw new InvalidArgumentError("other", "is the same entity");
-      const { name } = await expect(id, options);
-      const { kind, attributes, relations } = await expect(other, options);
-      const known = relations.filter(({ to }) => to !== id);
-      const change = (before: MemoryRecord) => {
-        const entity = toEntity(before);
-        return stored({ ...combined(entity, { name, kind: entity.kind ?? kind, attributes, relations: known }), name: entity.name });
-      };
-      await records.update(type, id, change, options);
-      // Relations first: broken off in between, it can be done again.
+      await fold(id, other, options);
+      // Relations first: until `other` is deleted, it can be done again.
       await redirect(other, id, options);
       await records.delete(type, other, options);
-      return expect(id, options);
+      return toEntity(await expect(id, options));
     },
     async delete(id, options = {}) {
       await redirect(id, undefined, options);
@@ -170,10 +204,15 @@ export function entities(memory: RecordsHandle): Entities {
 
 const keyOf = (name: string) => name.normalize("NFKC").trim().toLowerCase();
 /** Two that name an entity at once make one. */
-const idOf = (name: string) => stableId("entity", keyOf(name));
+const idOf = (name: string, attempt: number) => stableId("entity", keyOf(name), ...(attempt === 0 ? [] : [String(attempt)]));
 const filterOf = (kind: string | undefined) => (kind === undefined ? undefined : { kind });
 const attributeKey = ({ name }: EntityAttribute) => keyOf(name);
 const relationKey = ({ type: kind, to }: EntityRelation) => JSON.stringify([keyOf(kind), to]);
+
+/** A record with another content, if it is still the one that was read. */
+function replaced({ id, conversationId, expiresAt, version }: MemoryRecord, content: Pick<RecordOfBatch, "name" | "content" | "metadata">) {
+  return { id, type, conversationId, expiresAt, ifVersion: version, ...content };
+}
 
 type Known = Pick<Entity, "name" | "kind" | "attributes" | "relations">;
 

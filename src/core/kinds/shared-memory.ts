@@ -17,7 +17,7 @@ export interface SharedMemoryOptions {
 
 export interface SharedValue<Value = unknown> {
   readonly value: Value;
-  /** 1, and one more with each change. */
+  /** 1, and one more with each change. A value that was unset begins anew. */
   readonly version: number;
   /** Who wrote it. */
   readonly agentId: string;

@@ -136,6 +136,10 @@ function toRecord({ name, description, parameters = noParameters, queries = [], 
   if (typeof description !== "string" || description === "")
     throw new InvalidArgumentError("description", "says in words what the tool does");
   if (typeof execute !== "function") throw new InvalidArgumentError("execute", "must be a function");
+  if (typeof parameters !== "object" || parameters === null || Array.isArray(parameters))
+    throw new InvalidArgumentError("parameters", "must be a JSON Schema, or a schema that can tell one");
+  if (!Array.isArray(queries) || queries.some((query) => typeof query !== "string"))
+    throw new InvalidArgumentError("queries", "must be a list of texts");
   const schema = isStandard(parameters) ? jsonSchemaOf(parameters) : parameters;
   return {
     id: name,

@@ -107,6 +107,7 @@ function checked({ name, description = "", query = "", steps = [], outcome, meta
   if (typeof name !== "string" || name === "") throw new InvalidArgumentError("name", "must be a string that is not empty");
   if (outcome !== undefined && outcome !== "success" && outcome !== "failure")
     throw new InvalidArgumentError("outcome", 'must be "success" or "failure"');
+  if (!Array.isArray(steps)) throw new InvalidArgumentError("steps", "must be a list");
   const all = steps.map((step) => (typeof step === "string" ? { name: step } : step));
   if (all.some((step) => typeof step?.name !== "string" || step.name === "")) throw new InvalidArgumentError("steps", "each have a name");
   const content = [query, description, all.map((step) => step.name).join(", ")].filter((text) => text !== "").join("\n");

@@ -172,7 +172,9 @@ async function applyMigrations(
       });
       const applied = state[0]?.version ?? 0;
       for (const migration of known.filter(({ version }) => version > applied)) {
-        await transaction.execute(fillNames(migration.sql.replaceAll("{vector}", `${vectorSchema}.vector`), names));
+        await transaction.execute(
+          fillNames(migration.sql.replaceAll("{vector}", `${vectorSchema}.vector`).replaceAll("{schema}", names.quotedSchema), names),
+        );
         await transaction.query({
           text: `INSERT INTO ${names.table.migrations} (version, name) VALUES ($1, $2)`,
           values: [migration.version, migration.name],
@@ -229,7 +231,10 @@ async function migrationFiles(): Promise<MigrationFile[]> {
   );
 }
 
-/** `{vector}` stands for the type, `{messages}` for a qualified table, `{index:name}` for the name of an index or constraint. */
+/**
+ * `{vector}` stands for the type, `{schema}` for ours, `{messages}` for a qualified table, `{index:name}` for the name of an
+ * index or constraint.
+ */
 function fillNames(sql: string, names: Names): string {
   return sql.replace(/\{(index:)?(\w+)\}/g, (_, isIndex: string | undefined, name: string) =>
     isIndex === undefined ? names.table[name as keyof Names["table"]] : names.index(name),

@@ -58,7 +58,10 @@ export async function listRecords(
   const parameters = new Parameters<SqlValue>();
   const column = orderColumns[query.orderBy];
   const direction = query.direction === "asc" ? "ASC" : "DESC";
-  const terms = [matching(scope, query, parameters)];
+  const types = [...new Set(query.types)];
+  // One type alone, or each of several by itself, comes in the order of an index.
+  const eachType = query.orderBy === "position" && types.length > 1;
+  const terms = [matching(scope, eachType ? { ...query, types: undefined } : query, parameters)];
   if (query.cursor !== undefined) {
     const [value = null, ...name] = decodeCursor(query, query.cursor, 4);
     const first = parameters.add(value, query.orderBy === "name" ? "text" : "float8");
@@ -67,7 +70,12 @@ export async function listRecords(
     terms.push(`(${column}, r.user_id, r.type, r.id) ${query.direction === "asc" ? ">" : "<"} (${place})`);
   }
   const order = [column, "r.user_id", "r.type", "r.id"].map((name) => `${name} ${direction}`).join(", ");
-  const text = `SELECT ${recordColumns} FROM ${names.table.records} r WHERE ${terms.join(" AND ")} ORDER BY ${order}
+  const matched = `FROM ${names.table.records} r WHERE ${terms.join(" AND ")}`;
+  const ofEach = () =>
+    `FROM unnest(${parameters.add(types, "text[]")}) t(type) CROSS JOIN LATERAL (
+  SELECT r.* ${matched} AND r.type = t.type ORDER BY ${order} LIMIT ${parameters.add(query.offset + query.limit + 1, "bigint")}
+) r`;
+  const text = `SELECT ${recordColumns} ${eachType ? ofEach() : matched} ORDER BY ${order}
 LIMIT ${parameters.add(query.limit + 1, "int")} OFFSET ${parameters.add(query.offset, "bigint")}`;
   const { rows } = await client.query<RecordRow>({ text, name: statementName(text), values: parameters.values, signal });
   const page = rows.slice(0, query.limit);
@@ -101,7 +109,7 @@ export async function searchRecords(
   SELECT lexeme, ('''' || replace(replace(lexeme, '\\', '\\\\'), '''', '''''') || '''')::tsquery AS query
   FROM unnest(tsvector_to_array(to_tsvector(${parameters.add(language, "text")}::regconfig, ${words}))) lexeme
 ), here AS MATERIALIZED (
-  SELECT r.tenant, r.user_id, r.type, r.id, r.words FROM ${names.table.records} r WHERE ${matching(scope, query, parameters)}
+  SELECT r.tenant, r.user_id, r.type, r.id, CASE WHEN r.words @@ (SELECT string_agg(query::text, ' | ')::tsquery FROM question) THEN r.words END AS words FROM ${names.table.records} r WHERE ${matching(scope, query, parameters)}
 ), found AS MATERIALIZED (
   SELECT h.*, q.lexeme, ts_rank(h.words, q.query) AS rank FROM here h JOIN question q ON h.words @@ q.query
 ), frequency AS (

@@ -114,7 +114,7 @@ WHERE r.wants_vector AND ${other} AND r.content <> '' AND ${matching(scope, {}, 
   return rows[0]?.count ?? 0;
 }
 
-/** Exact: only vectors of the scope are read, and of those only the ones that can be compared. */
+/** Exact: only vectors of the scope are read, of those the ones compared that can be, and none is kept meanwhile. */
 export async function searchVectors(
   { client, names, vectorSchema }: RecordDatabase,
   scope: StoreScope,
@@ -123,12 +123,11 @@ export async function searchVectors(
 ): Promise<RecordSimilarity[]> {
   const { model, values, limit, minSimilarity } = query;
   const parameters = new Parameters<SqlValue>();
-  const text = `WITH here AS MATERIALIZED (
-  SELECT r.tenant, r.user_id, r.type, r.id, r.embedding FROM ${names.table.records} r
-  WHERE ${matching(scope, query, parameters)} AND r.embedding_model = ${parameters.add(model, "text")}
-    AND ${vectorSchema}.vector_dims(r.embedding) = ${parameters.add(values.length, "int")}
-), measured AS (
-  SELECT tenant, user_id, type, id, 1 - (embedding OPERATOR(${vectorSchema}.<=>) ${parameters.add(encodeVector(values), `${vectorSchema}.vector`)}) AS similarity FROM here
+  const question = parameters.add(encodeVector(values), `${vectorSchema}.vector`);
+  const text = `WITH measured AS MATERIALIZED (
+  SELECT r.tenant, r.user_id, r.type, r.id, CASE WHEN ${vectorSchema}.vector_dims(r.embedding) = ${parameters.add(values.length, "int")}
+    THEN 1 - (r.embedding OPERATOR(${vectorSchema}.<=>) ${question}) END AS similarity
+  FROM ${names.table.records} r WHERE ${matching(scope, query, parameters)} AND r.embedding_model = ${parameters.add(model, "text")}
 ), nearest AS (
   SELECT * FROM measured WHERE similarity >= ${parameters.add(minSimilarity ?? -2, "float8")} ORDER BY similarity DESC, user_id, type, id
   LIMIT ${parameters.add(limit, "int")}

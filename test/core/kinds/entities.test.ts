@@ -75,6 +75,27 @@ test("two that are one are merged, with what relates to them", async () => {
   await expect(known.merge(priya.id, full.id)).rejects.toMatchObject({ code: "not_found" });
 });
 
+test("a name that an entity had before is free for another", async () => {
+  const { known } = opened();
+  const renamed = await known.put({ name: "Acme" });
+  await known.put({ id: renamed.id, name: "Acme Holding" });
+  const acme = await known.put({ name: "ACME", kind: "company" });
+  expect(acme.id).not.toBe(renamed.id);
+  expect((await known.put({ name: "acme" })).id).toBe(acme.id);
+  expect(await known.get(renamed.id)).toMatchObject({ name: "Acme Holding", kind: undefined });
+});
+
+test("two who merge the same pair in opposite ways lose nothing", async () => {
+  const { known } = opened();
+  for (let round = 0; round < 5; round++) {
+    const one = await known.put({ name: `One ${round}`, attributes: [{ name: "city", value: "Pune" }] });
+    const two = await known.put({ name: `Two ${round}`, attributes: [{ name: "age", value: 30 }] });
+    await Promise.allSettled([known.merge(one.id, two.id), known.merge(two.id, one.id)]);
+    const left = (await Promise.all([known.get(one.id), known.get(two.id)])).filter((entity) => entity !== undefined);
+    expect(left.map(({ attributes }) => attributes.map(({ name }) => name).sort())).toEqual([["age", "city"]]);
+  }
+});
+
 test("entities are found by what is known of them", async () => {
   const { memory, known } = opened();
   await known.put({ name: "Priya", kind: "person", attributes: [{ name: "job", value: "compiler engineer" }] });

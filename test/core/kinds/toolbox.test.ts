@@ -58,6 +58,20 @@ test("a schema that can check refuses what does not fit, and tells no content", 
   await expect(tools.register({ ...weather, parameters: mute })).rejects.toMatchObject({ field: "parameters" });
 });
 
+test("what is no tool is refused", async () => {
+  const { tools } = opened();
+  const tool = { name: "t", description: "does it", execute: () => 1 };
+  const refused = async (fields: object) => {
+    const error = await tools.register({ ...tool, ...fields } as never).catch((reason: unknown) => reason);
+    return (error as { readonly field?: string }).field;
+  };
+  expect(await refused({ name: "" })).toBe("name");
+  expect(await refused({ description: "" })).toBe("description");
+  expect(await refused({ execute: undefined })).toBe("execute");
+  for (const parameters of [5, null, []]) expect(await refused({ parameters })).toBe("parameters");
+  for (const queries of ["text", [5]]) expect(await refused({ queries })).toBe("queries");
+});
+
 test("the same name again replaces a tool, and a deleted one is gone", async () => {
   const { tools } = opened();
   await tools.register(weather);

@@ -36,6 +36,12 @@ test("similar past ones are found by meaning, by how they ended", async () => {
   expect((await past.list({ outcome: "success" })).items.map(({ id }) => id).sort()).toEqual(["address", "refund"]);
 });
 
+test("what are no steps is refused", async () => {
+  const { past } = opened();
+  for (const steps of ["one", [{ input: 1 }], [null]])
+    await expect(past.put({ name: "w", steps: steps as never })).rejects.toMatchObject({ field: "steps" });
+});
+
 test("one that has not ended is replaced when it has", async () => {
   const { past } = opened();
   const { id } = await past.put({ name: "report" });
