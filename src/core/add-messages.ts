@@ -1,7 +1,8 @@
 import { DimensionMismatchError, InvalidArgumentError, NotFoundError } from "../domain/errors.ts";
 import type { AddMessagesOptions } from "../domain/memory.ts";
 import type { Message, MessageInput } from "../domain/message.ts";
-import type { AppendRequest, NewMessage, StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
+import type { AppendRequest, NewMessage } from "../domain/session-store.ts";
 import { abortable } from "../internal/abort.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { normalizeMessages, validateId } from "./messages/normalize-message.ts";

@@ -1,5 +1,5 @@
 import type { RecordQuery, RecordStore, StoredRecord } from "../domain/record-store.ts";
-import type { StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
 
 /** Every record that matches, read `limit` at a time. */
 export async function allRecords(

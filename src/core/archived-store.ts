@@ -3,7 +3,8 @@ import type { Conversation } from "../domain/conversation.ts";
 import { BackendError } from "../domain/errors.ts";
 import type { MemoryStore, SettledItem } from "../domain/memory-store.ts";
 import type { Message } from "../domain/message.ts";
-import type { ExportPosition, MessageReference, SessionStore, StoredMessage, StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
+import type { ExportPosition, MessageReference, SessionStore, StoredMessage } from "../domain/session-store.ts";
 import type { VectorSelection } from "../domain/vector-store.ts";
 
 /** How far back messages without text are looked for that came right before one with text. */

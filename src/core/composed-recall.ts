@@ -3,8 +3,9 @@ import { matchesFilter } from "../domain/filter.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { RecallAnswer, RecallQuery, RecallRow } from "../domain/memory-store.ts";
 import type { Message } from "../domain/message.ts";
+import type { StoreScope } from "../domain/scope.ts";
 import { textRevision } from "../domain/search-text.ts";
-import type { MessageReference, SessionStore, StoredMessage, StoreScope, TextAnswer } from "../domain/session-store.ts";
+import type { MessageReference, SessionStore, StoredMessage, TextAnswer } from "../domain/session-store.ts";
 import type { VectorMatch, VectorStore } from "../domain/vector-store.ts";
 import { fuse, type RankedCandidate, type ScoredCandidate } from "./ranking/fusion.ts";
 

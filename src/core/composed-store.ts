@@ -2,6 +2,7 @@ import { MemoryError } from "../domain/errors.ts";
 import type { Logger } from "../domain/logger.ts";
 import type { OwedItem, SettledItem } from "../domain/memory-store.ts";
 import type { Message } from "../domain/message.ts";
+import type { StoreScope } from "../domain/scope.ts";
 import { textRevision } from "../domain/search-text.ts";
 import type {
   AppendRequest,
@@ -11,7 +12,6 @@ import type {
   OwedVector,
   SessionStore,
   StoredMessage,
-  StoreScope,
 } from "../domain/session-store.ts";
 import type { VectorEntry, VectorStore } from "../domain/vector-store.ts";
 import type { ArchivableStore } from "./archived-store.ts";

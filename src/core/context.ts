@@ -9,7 +9,7 @@ import type {
 } from "../domain/context.ts";
 import { InvalidArgumentError } from "../domain/errors.ts";
 import { recalledMark } from "../domain/recalled.ts";
-import type { StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
 import { checkRecords } from "./context/asked-records.ts";
 import { type Entry, type Filled, fill, omit, render } from "./context/entries.ts";
 import { fenceEnd, fenceStart, instructions } from "./context/fence.ts";

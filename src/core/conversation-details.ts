@@ -1,6 +1,7 @@
 import type { ConversationDetail, ListedConversation, Page } from "../domain/conversation.ts";
 import type { MemoryStore } from "../domain/memory-store.ts";
-import type { ConversationDescription, ConversationQuery, StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
+import type { ConversationDescription, ConversationQuery } from "../domain/session-store.ts";
 
 /** Conversations read at once, where a store cannot describe a page. */
 const mostAtOnce = 8;

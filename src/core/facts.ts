@@ -10,7 +10,7 @@ import type {
   Facts,
 } from "../domain/facts.ts";
 import type { RecordStore } from "../domain/record-store.ts";
-import type { StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
 import { extractFacts } from "./facts/extract-facts.ts";
 import { type FactPlace, findEither, getFacts } from "./facts/fact-changes.ts";
 import { type StoredFact, storedFact, toFact } from "./facts/fact-record.ts";

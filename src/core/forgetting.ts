@@ -12,7 +12,7 @@ import type {
   RetentionReport,
 } from "../domain/forgetting.ts";
 import type { RecordStore, StoredRecord } from "../domain/record-store.ts";
-import type { StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
 import { listRecords } from "./facts/fact-changes.ts";
 import { forgettingFacts } from "./forgetting/forgetting-facts.ts";
 import { forgettingMessages } from "./forgetting/forgetting-messages.ts";

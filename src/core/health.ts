@@ -1,4 +1,4 @@
-import type { MemoryHealth } from "../domain/memory.ts";
+import type { MemoryHealth } from "../domain/health.ts";
 import type { MemoryCore } from "./memory-core.ts";
 
 /** Of the conversations, and of records somebody has given a place of their own. */

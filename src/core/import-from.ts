@@ -1,5 +1,5 @@
 import type { ImportFromOptions, ImportFromReport, ImportSource, SourceItem, SourceRow } from "../domain/import-source.ts";
-import type { StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
 import { positionStore } from "./import-from/position.ts";
 import { emptyTally } from "./import-from/tally.ts";
 import type { ImportTarget, NamedItem } from "./import-from/target.ts";

@@ -1,4 +1,5 @@
 import type { Message } from "../domain/message.ts";
+import type { StoreScope } from "../domain/scope.ts";
 import { textRevision } from "../domain/search-text.ts";
 import type {
   AppendRequest,
@@ -9,7 +10,6 @@ import type {
   OwedVector,
   SessionStore,
   StoredMessage,
-  StoreScope,
 } from "../domain/session-store.ts";
 
 /** Removals name at most so many messages each. */

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, MemoryError, NotFoundError } from "../domain/errors.ts";
 import type { MessageChanges, Messages } from "../domain/memory.ts";
 import type { Message, MessageInputObject } from "../domain/message.ts";
-import type { StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
 import { appendMessages } from "./add-messages.ts";
 import { forgetSources } from "./facts/write-facts.ts";
 import type { MemoryCore } from "./memory-core.ts";

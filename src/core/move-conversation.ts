@@ -1,6 +1,7 @@
 import type { Conversation } from "../domain/conversation.ts";
 import { UnsupportedError } from "../domain/errors.ts";
-import type { ConversationOwner, StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
+import type { ConversationOwner } from "../domain/session-store.ts";
 import { forgetConversation } from "./facts/taking-facts.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { leaseType } from "./summaries/summary-record.ts";

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "../domain/errors.ts";
 import type { RateImportanceOptions, RateImportanceReport } from "../domain/importance.ts";
-import type { StoredMessage, StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
+import type { StoredMessage } from "../domain/session-store.ts";
 import type { LanguageModelLike } from "../domain/titles.ts";
 import { askForObject, checkLanguageModel } from "./language-model.ts";
 import type { MemoryCore } from "./memory-core.ts";

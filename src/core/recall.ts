@@ -2,7 +2,7 @@ import { EmbeddingError, InvalidArgumentError, MemoryError } from "../domain/err
 import type { RecallAnswer, RecallRow } from "../domain/memory-store.ts";
 import { phraseQuery } from "../domain/phrasing.ts";
 import type { RecallExplanation, RecallHit, RecallLeg, RecallOptions, RecallResult, RecallWeights } from "../domain/recall.ts";
-import type { StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
 import { segmentWords } from "../domain/words.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { validateId } from "./messages/normalize-message.ts";

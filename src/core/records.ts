@@ -11,7 +11,7 @@ import type {
   Records,
   RecordWriteOptions,
 } from "../domain/records.ts";
-import type { StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { validateId } from "./messages/normalize-message.ts";
 import { changeRecord, changeRecords } from "./record-changes.ts";

@@ -1,5 +1,6 @@
 import type { Message } from "../domain/message.ts";
-import type { ExportPosition, MessageReference, StoredMessage, StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
+import type { ExportPosition, MessageReference, StoredMessage } from "../domain/session-store.ts";
 import { batchesOf } from "../internal/batches.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { normalizeMessages } from "./messages/normalize-message.ts";

@@ -12,7 +12,7 @@ import type {
   RunTree,
   UpdateRunOptions,
 } from "../domain/runs.ts";
-import type { StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
 import { batchesOf } from "../internal/batches.ts";
 import { allRecords } from "./all-records.ts";
 import type { MemoryCore } from "./memory-core.ts";

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "../domain/errors.ts";
 import type { ScopeOptions } from "../domain/memory.ts";
-import type { StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
 import { validateId } from "./messages/normalize-message.ts";
 
 /** The scope of a handle, its ids checked. */

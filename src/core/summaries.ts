@@ -1,5 +1,5 @@
 import { NotFoundError } from "../domain/errors.ts";
-import type { StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
 import type { CreateSummaryOptions, Summaries, SummaryOptions } from "../domain/summaries.ts";
 import { checkLanguageModel } from "./language-model.ts";
 import type { MemoryCore } from "./memory-core.ts";

@@ -1,9 +1,11 @@
 import type { Embedder } from "../domain/embedder.ts";
 import { InvalidArgumentError, NotFoundError } from "../domain/errors.ts";
-import type { ExportedMessage, ImportedEmbedding, ImportedMessage, ImportOptions, ImportReport } from "../domain/memory.ts";
+import type { ImportOptions, ImportReport } from "../domain/memory.ts";
 import type { MessageInputObject } from "../domain/message.ts";
 import { encodeParts } from "../domain/parts-codec.ts";
-import type { AppendRequest, ExportPosition, StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
+import type { AppendRequest, ExportPosition } from "../domain/session-store.ts";
+import type { ExportedMessage, ImportedEmbedding, ImportedMessage } from "../domain/transfer.ts";
 import { checkVectors } from "./add-messages.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { normalizeMessages, validateId } from "./messages/normalize-message.ts";

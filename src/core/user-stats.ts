@@ -1,5 +1,5 @@
 import type { MemoryStore } from "../domain/memory-store.ts";
-import type { StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
 
 const weekMs = 7 * 86_400_000;
 

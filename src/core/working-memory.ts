@@ -1,6 +1,6 @@
 import { InvalidArgumentError, NotFoundError } from "../domain/errors.ts";
 import type { RecordStore, StoredRecord } from "../domain/record-store.ts";
-import type { StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
 import type { WorkingMemory, WorkingMemoryEntry, WorkingMemoryOptions, WorkingMemoryWriteOptions } from "../domain/working-memory.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { validateId } from "./messages/normalize-message.ts";

@@ -1,5 +1,6 @@
+import type { CallOptions } from "./call-options.ts";
 import type { Context, ContextOptions } from "./context.ts";
-import type { CallOptions, ScopedMemory } from "./memory.ts";
+import type { ScopedMemory } from "./memory.ts";
 import type { Message, MessageInputObject } from "./message.ts";
 import type { RecallOptions } from "./recall.ts";
 import type { LanguageModelLike } from "./titles.ts";

@@ -1,4 +1,4 @@
-import type { MemoryHealth } from "./memory.ts";
+import type { MemoryHealth } from "./health.ts";
 import type { StoredMessage } from "./session-store.ts";
 import type { VectorSelection } from "./vector-store.ts";
 

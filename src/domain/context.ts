@@ -1,5 +1,5 @@
+import type { CallOptions } from "./call-options.ts";
 import type { MetadataFilter } from "./filter.ts";
-import type { CallOptions } from "./memory.ts";
 import type { RecallHit, RecallOptions } from "./recall.ts";
 
 export interface ContextOptions extends CallOptions {

@@ -1,5 +1,5 @@
+import type { CallOptions } from "./call-options.ts";
 import type { Page } from "./conversation.ts";
-import type { CallOptions } from "./memory.ts";
 import type { LanguageModelLike } from "./titles.ts";
 
 /**

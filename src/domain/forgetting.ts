@@ -1,6 +1,6 @@
+import type { CallOptions } from "./call-options.ts";
 import type { FactSource } from "./facts.ts";
 import type { MetadataFilter } from "./filter.ts";
-import type { CallOptions } from "./memory.ts";
 import type { Role } from "./message.ts";
 
 /** What can be forgotten. */

@@ -1,6 +1,7 @@
-import type { CallOptions, ImportedMessage } from "./memory.ts";
+import type { CallOptions } from "./call-options.ts";
 import type { Metadata } from "./message.ts";
 import type { RunEventInput, RunInput, RunStepInput } from "./runs.ts";
+import type { ImportedMessage } from "./transfer.ts";
 
 /** A system whose data `memory.importFrom` reads. */
 export type SourceSystem = "voltagent" | "langswarm" | "memorizz" | "tutorial" | "mem0" | "mcp-memory";

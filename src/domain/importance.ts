@@ -1,4 +1,4 @@
-import type { CallOptions } from "./memory.ts";
+import type { CallOptions } from "./call-options.ts";
 import type { LanguageModelLike } from "./titles.ts";
 
 export interface RateImportanceOptions extends CallOptions {

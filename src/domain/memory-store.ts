@@ -1,8 +1,9 @@
 import type { MetadataFilter } from "./filter.ts";
-import type { MemoryStats } from "./memory.ts";
 import type { Message } from "./message.ts";
 import type { RecallKind, RecallLeg, RecallWeights } from "./recall.ts";
-import type { MessageReference, SessionStore, StoreScope } from "./session-store.ts";
+import type { StoreScope } from "./scope.ts";
+import type { MessageReference, SessionStore } from "./session-store.ts";
+import type { MemoryStats } from "./stats.ts";
 
 /**
  * What the core works on: conversations and messages, what makes them findable, and the vectors they are owed. Postgres

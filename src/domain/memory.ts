@@ -1,3 +1,4 @@
+import type { CallOptions } from "./call-options.ts";
 import type { Context, ContextOptions } from "./context.ts";
 import type {
   Conversation,
@@ -10,6 +11,7 @@ import type {
 } from "./conversation.ts";
 import type { Facts } from "./facts.ts";
 import type { Forgetting } from "./forgetting.ts";
+import type { MemoryHealth } from "./health.ts";
 import type { ImportFromOptions, ImportFromReport, ImportFromSource } from "./import-source.ts";
 import type { RateImportanceOptions, RateImportanceReport } from "./importance.ts";
 import type { Message, MessageInput, MessageVersion, Metadata, Role } from "./message.ts";
@@ -17,14 +19,11 @@ import type { RecallOptions, RecallResult } from "./recall.ts";
 import type { Records } from "./records.ts";
 import type { UsedMemory } from "./reinforcement.ts";
 import type { Runs } from "./runs.ts";
+import type { MemoryStats } from "./stats.ts";
 import type { Summaries } from "./summaries.ts";
 import type { LanguageModelLike } from "./titles.ts";
+import type { ExportedMessage, ImportedMessage } from "./transfer.ts";
 import type { WorkingMemory } from "./working-memory.ts";
-
-/** Every call that does I/O takes one. An abort rejects with the signal's own reason. */
-export interface CallOptions {
-  readonly signal?: AbortSignal | undefined;
-}
 
 /** Whose memory a handle may see. What is given here is enforced on every id. */
 export interface ScopeOptions {
@@ -177,48 +176,6 @@ export interface Messages {
   clear(conversationId: string, options?: CallOptions): Promise<number>;
 }
 
-/** One line of an export: a message with its place, lossless. The format of `export` and of `import --format jsonl`. */
-export interface ExportedMessage {
-  readonly tenant: string;
-  readonly userId: string;
-  readonly resourceId: string;
-  readonly conversation: string;
-  readonly id: string;
-  readonly seq: number;
-  readonly role: Role;
-  readonly name?: string;
-  readonly content: string;
-  readonly parts: readonly unknown[];
-  readonly createdAt: string;
-  readonly metadata: Metadata;
-}
-
-/** What `import` takes: only `conversation`, `role` and `content` or `parts` are required. */
-export interface ImportedMessage {
-  readonly userId?: string | undefined;
-  readonly resourceId?: string | undefined;
-  readonly conversation: string;
-  /** Title of the conversation, when the source has one. */
-  readonly title?: string | undefined;
-  /** Metadata of a conversation this line creates. */
-  readonly conversationMetadata?: Metadata | undefined;
-  readonly id?: string | undefined;
-  readonly role: Role;
-  readonly name?: string | undefined;
-  readonly content?: string | undefined;
-  readonly parts?: readonly unknown[] | undefined;
-  readonly createdAt?: string | number | Date | undefined;
-  readonly metadata?: Metadata | undefined;
-  /** A vector made elsewhere: stored when it is of the memory's own model and length, else the message is embedded anew. */
-  readonly embedding?: ImportedEmbedding | undefined;
-}
-
-export interface ImportedEmbedding {
-  /** With or without its provider: `"openai/text-embedding-3-small"`, `"text-embedding-3-small"`. */
-  readonly model: string;
-  readonly vector: readonly number[] | Float32Array;
-}
-
 export interface ImportOptions extends CallOptions {
   /** Administrator's handle: the owner of lines that name none. */
   readonly userId?: string | undefined;
@@ -316,38 +273,4 @@ export interface Memory extends ScopedMemory, AsyncDisposable {
   health(options?: CallOptions): Promise<MemoryHealth>;
   /** Finishes what is under way and lets go of what this memory opened. Lent pools and instances stay open. Safe to call twice. */
   close(): Promise<void>;
-}
-
-export interface MemoryStats {
-  readonly conversations: number;
-  readonly messages: number;
-  readonly users: number;
-  /** Messages with a vector in the current embedding space. */
-  readonly vectors: number;
-  /** Vectors owed: `failing` ones were tried at least once. */
-  readonly owed: { readonly pending: number; readonly failing: number; readonly lastError: string | undefined };
-  readonly records: RecordStats;
-  readonly embedding: { readonly model: string; readonly dimensions: number | undefined } | undefined;
-  readonly store: string;
-  /** Created within the last 7 days. Only of one user: `stats({ userId })`. */
-  readonly conversationsThisWeek?: number | undefined;
-  /** 0 without conversations. Only of one user. */
-  readonly messagesPerConversation?: number | undefined;
-}
-
-export interface RecordStats {
-  /** Typed memories, as `records.count()` has it: what memory keeps for itself, such as facts and runs, is not among them. */
-  readonly count: number;
-  /** Vectors that records are owed; 0 without an embedding model. Undefined where the store cannot count them cheaply. */
-  readonly owed: number | undefined;
-}
-
-export interface MemoryHealth {
-  readonly ok: boolean;
-  readonly store: string;
-  readonly latencyMs: number | undefined;
-  /** Server and extension versions, when they could be asked. */
-  readonly versions: Readonly<Record<string, string>>;
-  /** What is wrong and what to do, when `ok` is false. */
-  readonly problem: string | undefined;
 }

@@ -1,9 +1,9 @@
 import type { Page } from "./conversation.ts";
 import type { MetadataFilter } from "./filter.ts";
 import type { RecordGuarantees } from "./guarantees.ts";
-import type { MemoryHealth } from "./memory.ts";
+import type { MemoryHealth } from "./health.ts";
 import type { Metadata } from "./message.ts";
-import type { StoreScope } from "./session-store.ts";
+import type { StoreScope } from "./scope.ts";
 
 /**
  * Where typed memories live: records, facts, summaries, working memory, runs. One row is a text with data, named by

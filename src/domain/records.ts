@@ -1,6 +1,6 @@
+import type { CallOptions } from "./call-options.ts";
 import type { Page } from "./conversation.ts";
 import type { MetadataFilter } from "./filter.ts";
-import type { CallOptions } from "./memory.ts";
 import type { Metadata } from "./message.ts";
 
 /** A typed memory: a persona, a tool, a piece of knowledge. Named by its owner, its type and its id. */

@@ -1,9 +1,11 @@
 import type { Conversation, ConversationDetail, ListedConversation, Page } from "./conversation.ts";
 import type { MetadataFilter } from "./filter.ts";
 import type { SessionGuarantees } from "./guarantees.ts";
-import type { MemoryHealth, MemoryStats } from "./memory.ts";
+import type { MemoryHealth } from "./health.ts";
 import type { Message, Metadata } from "./message.ts";
 import type { RecordStore } from "./record-store.ts";
+import type { StoreScope } from "./scope.ts";
+import type { MemoryStats } from "./stats.ts";
 
 /**
  * Where conversations and messages live. A store keeps rows; the core normalises, batches, coalesces, embeds, ranks and
@@ -122,13 +124,6 @@ export interface SessionStore {
 }
 
 export type SessionStats = Pick<MemoryStats, "conversations" | "messages" | "users">;
-
-/** Undefined `userId`: every user of the tenant (the administrator's handle). */
-export interface StoreScope {
-  readonly tenant: string;
-  readonly userId: string | undefined;
-  readonly resourceId: string | undefined;
-}
 
 export interface NewConversation {
   readonly tenant: string;

@@ -1,8 +1,9 @@
 import type { MetadataFilter } from "./filter.ts";
 import type { VectorGuarantees } from "./guarantees.ts";
-import type { MemoryHealth } from "./memory.ts";
+import type { MemoryHealth } from "./health.ts";
 import type { EmbeddingSpace } from "./memory-store.ts";
-import type { Candidate, StoreScope } from "./session-store.ts";
+import type { StoreScope } from "./scope.ts";
+import type { Candidate } from "./session-store.ts";
 
 /**
  * Where vectors live, beside any session store. It holds the vectors of one embedding space and finds the nearest within

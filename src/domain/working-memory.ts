@@ -1,5 +1,5 @@
+import type { CallOptions } from "./call-options.ts";
 import type { Page } from "./conversation.ts";
-import type { CallOptions } from "./memory.ts";
 
 /** Whose notes: a user's, or with `conversationId` those of one conversation. */
 export interface WorkingMemoryOptions extends CallOptions {

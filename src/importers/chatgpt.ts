@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "../domain/errors.ts";
-import type { ImportedMessage } from "../domain/memory.ts";
+import type { ImportedMessage } from "../domain/transfer.ts";
 import { chatgptParts } from "./chatgpt-parts.ts";
 import { readJsonArray } from "./json-array.ts";
 import { asArray, asObject, asText, type JsonObject } from "./json-value.ts";

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "../domain/errors.ts";
-import type { ImportedMessage } from "../domain/memory.ts";
+import type { ImportedMessage } from "../domain/transfer.ts";
 import { readChatgpt } from "./chatgpt.ts";
 import { readClaude } from "./claude.ts";
 import { readJsonArray } from "./json-array.ts";

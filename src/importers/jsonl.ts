@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { InvalidArgumentError } from "../domain/errors.ts";
-import type { ImportedMessage } from "../domain/memory.ts";
 import { decodeParts } from "../domain/parts-codec.ts";
+import type { ImportedMessage } from "../domain/transfer.ts";
 import { asObject, asTime, type JsonObject } from "./json-value.ts";
 import { readLines } from "./text-file.ts";
 

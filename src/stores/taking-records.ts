@@ -1,6 +1,7 @@
 import type { Conversation } from "../domain/conversation.ts";
 import type { RecordStore } from "../domain/record-store.ts";
-import type { SessionStore, StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
+import type { SessionStore } from "../domain/session-store.ts";
 
 /** Ways to delete that take records along. */
 export type RecordTakingDeletions = Pick<SessionStore, "deleteConversation" | "erase">;

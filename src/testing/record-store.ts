@@ -3,7 +3,7 @@ import { MemoryError } from "../domain/errors.ts";
 import { type MetadataFilter, matchesFilter } from "../domain/filter.ts";
 import type { RecordGuarantees } from "../domain/guarantees.ts";
 import type { NewRecord, RecordConditions, RecordQuery, RecordStore, RecordVectorQuery, StoredRecord } from "../domain/record-store.ts";
-import type { StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
 import { type Check, guaranteed } from "./guaranteed.ts";
 import { cosineSimilarity } from "./vector-data.ts";
 

@@ -4,7 +4,7 @@ import { BackendError, DimensionMismatchError, MemoryError } from "../domain/err
 import type { MetadataFilter } from "../domain/filter.ts";
 import type { VectorGuarantees } from "../domain/guarantees.ts";
 import type { EmbeddingSpace } from "../domain/memory-store.ts";
-import type { StoreScope } from "../domain/session-store.ts";
+import type { StoreScope } from "../domain/scope.ts";
 import type { VectorEntry, VectorMatch, VectorQuery, VectorStore } from "../domain/vector-store.ts";
 import { type Eventually, guaranteed } from "./guaranteed.ts";
 import {

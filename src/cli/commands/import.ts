@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { InvalidArgumentError, MemoryError } from "../../domain/errors.ts";
-import type { ImportedMessage } from "../../domain/memory.ts";
+import type { ImportedMessage } from "../../domain/transfer.ts";
 import { type ImportFormat, importFormats, readImport } from "../../importers/detect.ts";
 import type { Memory } from "../../index.ts";
 import { withInputFile } from "../input-file.ts";

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Conversation } from "../../domain/conversation.ts";
 import { ConflictError, NotFoundError } from "../../domain/errors.ts";
-import type { Memory, MemoryHealth } from "../../domain/memory.ts";
+import type { MemoryHealth } from "../../domain/health.ts";
+import type { Memory } from "../../domain/memory.ts";
 import { once } from "../../internal/once.ts";
 import { type MemorySession, memorySession, type SearchMessagesOptions, type SearchResult, searchMessages } from "./session.ts";
 import { nobody, readSession, type SessionFields, type SessionMetadata, type SessionStatus, withFields } from "./session-metadata.ts";

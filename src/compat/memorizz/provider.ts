@@ -1,7 +1,8 @@
+import type { CallOptions } from "../../domain/call-options.ts";
 import { DimensionMismatchError, InvalidArgumentError, MemoryError } from "../../domain/errors.ts";
 import type { ImportFromOptions, ImportFromReport, ImportFromSource } from "../../domain/import-source.ts";
 import type { Logger } from "../../domain/logger.ts";
-import type { CallOptions, Memory } from "../../domain/memory.ts";
+import type { Memory } from "../../domain/memory.ts";
 import type { MemoryRecord } from "../../domain/records.ts";
 import { inOrderOfTime } from "./history-order.ts";
 import { checkedType, MemoryType, type MemoryTypeLike, placesOf } from "./memory-type.ts";

@@ -1,5 +1,5 @@
+import type { CallOptions } from "../../domain/call-options.ts";
 import { BackendError, InvalidArgumentError } from "../../domain/errors.ts";
-import type { CallOptions } from "../../domain/memory.ts";
 import { type ClientOptions, chooseClient } from "../../stores/postgres/choose-client.ts";
 import { speaking } from "../../stores/postgres/errors.ts";
 import { migrate, prepareVector } from "../../stores/postgres/migrate.ts";

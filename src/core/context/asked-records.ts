@@ -1,7 +1,7 @@
 import type { ContextRecordOptions } from "../../domain/context.ts";
 import { InvalidArgumentError } from "../../domain/errors.ts";
 import type { MemoryRecord, QueryRecordsOptions } from "../../domain/records.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import type { MemoryCore } from "../memory-core.ts";
 import { parseType } from "../records/own-types.ts";
 import { records } from "../records.ts";

@@ -4,7 +4,7 @@ import type { Fact } from "../../domain/facts.ts";
 import type { Message } from "../../domain/message.ts";
 import type { RecallHit, RecallOptions } from "../../domain/recall.ts";
 import type { MemoryRecord } from "../../domain/records.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import type { Summary } from "../../domain/summaries.ts";
 import type { WorkingMemoryEntry } from "../../domain/working-memory.ts";
 import { abortable } from "../../internal/abort.ts";

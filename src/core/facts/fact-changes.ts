@@ -1,5 +1,5 @@
 import type { RecordConditions, RecordOperation, RecordStore, StoredRecord } from "../../domain/record-store.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { allRecords } from "../all-records.ts";
 import { isConflict } from "../record-changes.ts";
 import {

@@ -1,5 +1,5 @@
 import type { RecordStore } from "../../domain/record-store.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { type FoundRecord, type RecordSearch, searchRecords } from "../records/query-records.ts";
 import { listRecords } from "./fact-changes.ts";
 import { factType, onTimeline, type StoredFact, storedFact } from "./fact-record.ts";

@@ -1,5 +1,5 @@
 import type { MemoryStore } from "../../domain/memory-store.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import type { CoreRecords } from "../core-records.ts";
 import type { MemoryCore } from "../memory-core.ts";
 import { listAll } from "./fact-changes.ts";

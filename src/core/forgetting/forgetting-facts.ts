@@ -1,6 +1,6 @@
 import type { ForgottenReason, PlannedFact } from "../../domain/forgetting.ts";
 import type { RecordStore, StoredRecord } from "../../domain/record-store.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { batchesOf } from "../../internal/batches.ts";
 import type { FactPlace } from "../facts/fact-changes.ts";
 import { forgottenFactType, keptFact } from "../facts/fact-record.ts";

@@ -1,7 +1,8 @@
+import type { CallOptions } from "../../domain/call-options.ts";
 import type { PlannedMessage } from "../../domain/forgetting.ts";
-import type { CallOptions } from "../../domain/memory.ts";
 import type { NewRecord, RecordStore, StoredRecord } from "../../domain/record-store.ts";
-import type { MessageReference, StoredMessage, StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
+import type { MessageReference, StoredMessage } from "../../domain/session-store.ts";
 import type { MemoryCore } from "../memory-core.ts";
 import { forgottenMessageType, messageDigest } from "../message-history.ts";
 import { messages as messagesOf } from "../messages.ts";

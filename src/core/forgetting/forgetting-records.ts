@@ -1,6 +1,6 @@
 import type { PlannedRecord } from "../../domain/forgetting.ts";
 import type { RecordName, RecordOperation, RecordStore, StoredRecord } from "../../domain/record-store.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { batchesOf } from "../../internal/batches.ts";
 import type { MemoryCore } from "../memory-core.ts";
 import { changeRecords } from "../record-changes.ts";

@@ -1,5 +1,5 @@
+import type { CallOptions } from "../../domain/call-options.ts";
 import type { ForgottenItem, PlannedItem } from "../../domain/forgetting.ts";
-import type { CallOptions } from "../../domain/memory.ts";
 import type { RecordStore, StoredRecord } from "../../domain/record-store.ts";
 
 /** How things of one kind are forgotten. What is kept of them is a record of a type of its own, with the plan in its data. */

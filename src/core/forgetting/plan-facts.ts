@@ -1,5 +1,5 @@
 import type { PlannedFact } from "../../domain/forgetting.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { listRecords } from "../facts/fact-changes.ts";
 import { factType, type StoredFact, storedFact } from "../facts/fact-record.ts";
 import type { MemoryCore } from "../memory-core.ts";

@@ -1,7 +1,7 @@
 import { matchesFilter } from "../../domain/filter.ts";
 import type { PlannedMessage } from "../../domain/forgetting.ts";
 import type { Message } from "../../domain/message.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import type { MemoryCore } from "../memory-core.ts";
 import { toolExchange } from "../messages/tool-ids.ts";
 import { signalledImportance } from "../ranking/importance.ts";

@@ -2,7 +2,7 @@ import { matchesFilter } from "../../domain/filter.ts";
 import type { PlannedRecord } from "../../domain/forgetting.ts";
 import type { Metadata } from "../../domain/message.ts";
 import type { RecordConditions, StoredRecord } from "../../domain/record-store.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { everyRecord } from "../all-records.ts";
 import type { MemoryCore } from "../memory-core.ts";
 import { ownTypes } from "../records/own-types.ts";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { ForgettingPlan, ForgettingPlanOptions, PlannedItem } from "../../domain/forgetting.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import type { MemoryCore } from "../memory-core.ts";
 import { planFacts } from "./plan-facts.ts";
 import { planMessages } from "./plan-messages.ts";

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, MemoryError } from "../../domain/errors.ts";
 import type { SourceItem } from "../../domain/import-source.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import type { MemoryCore } from "../memory-core.ts";
 import type { Tally } from "./tally.ts";
 

@@ -1,6 +1,6 @@
+import type { CallOptions } from "../../domain/call-options.ts";
 import { InvalidArgumentError } from "../../domain/errors.ts";
 import type { FilterValue } from "../../domain/filter.ts";
-import type { CallOptions } from "../../domain/memory.ts";
 import type { MemoryRecord } from "../../domain/records.ts";
 import { stableId } from "../../internal/stable-id.ts";
 import type { RecordsHandle } from "./put-or-update.ts";

@@ -1,5 +1,5 @@
+import type { CallOptions } from "../../domain/call-options.ts";
 import { ConflictError, InvalidArgumentError, MemoryError } from "../../domain/errors.ts";
-import type { CallOptions } from "../../domain/memory.ts";
 import type { MemoryRecord } from "../../domain/records.ts";
 import { orderedUuid } from "../../internal/ordered-uuid.ts";
 import { stableId } from "../../internal/stable-id.ts";

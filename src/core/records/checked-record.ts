@@ -1,7 +1,7 @@
 import { DimensionMismatchError, InvalidArgumentError } from "../../domain/errors.ts";
 import type { NewRecord, RecordVector, StoredRecord } from "../../domain/record-store.ts";
 import type { MemoryRecord, RecordChanges, RecordInput } from "../../domain/records.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { orderedUuid } from "../../internal/ordered-uuid.ts";
 import type { MemoryCore } from "../memory-core.ts";
 import { validateId } from "../messages/normalize-message.ts";

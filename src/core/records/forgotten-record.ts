@@ -2,7 +2,7 @@ import { matchesFilter } from "../../domain/filter.ts";
 import type { ForgottenReason } from "../../domain/forgetting.ts";
 import type { Metadata } from "../../domain/message.ts";
 import type { NewRecord, RecordConditions, RecordStore, StoredRecord } from "../../domain/record-store.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { stableId } from "../../internal/stable-id.ts";
 import { allRecords } from "../all-records.ts";
 

@@ -1,7 +1,8 @@
 import { InvalidArgumentError } from "../../domain/errors.ts";
 import type { RecordConditions, RecordStore, RecordVector, StoredRecord } from "../../domain/record-store.ts";
 import type { QueryRecordsOptions, RecordHit } from "../../domain/records.ts";
-import type { Candidate, StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
+import type { Candidate } from "../../domain/session-store.ts";
 import { segmentWords } from "../../domain/words.ts";
 import type { MemoryCore } from "../memory-core.ts";
 import { fuse } from "../ranking/fusion.ts";

@@ -1,5 +1,5 @@
-import type { RecordStats } from "../../domain/memory.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
+import type { RecordStats } from "../../domain/stats.ts";
 import type { MemoryCore } from "../memory-core.ts";
 import { ownTypes } from "./own-types.ts";
 

@@ -1,7 +1,8 @@
 import type { MemoryStore } from "../../domain/memory-store.ts";
 import type { Message } from "../../domain/message.ts";
 import { encodeParts } from "../../domain/parts-codec.ts";
-import type { AppendRequest, StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
+import type { AppendRequest } from "../../domain/session-store.ts";
 import type { CoreRecords } from "../core-records.ts";
 import type { BackgroundSummaries } from "./background-summaries.ts";
 import { forgetSummaries, type SummarizedConversation } from "./forget-summaries.ts";

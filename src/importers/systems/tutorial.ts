@@ -1,5 +1,5 @@
 import type { ImportFromSource, ImportSource, SourceItem } from "../../domain/import-source.ts";
-import type { ImportedMessage } from "../../domain/memory.ts";
+import type { ImportedMessage } from "../../domain/transfer.ts";
 import { postgresTables } from "./postgres-tables.ts";
 import { type Row, textOf, timeOf, vectorOf } from "./row-values.ts";
 import { countTables, findPrefix, readTables, type TableReader } from "./tables.ts";

@@ -1,4 +1,4 @@
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import type { VectorSelection } from "../../domain/vector-store.ts";
 import { findConversation, stats } from "./conversations.ts";
 import type { BigqueryRest } from "./rest.ts";

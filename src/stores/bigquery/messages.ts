@@ -1,6 +1,7 @@
 import { BackendError } from "../../domain/errors.ts";
 import type { Message } from "../../domain/message.ts";
 import { decodeParts } from "../../domain/parts-codec.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import type {
   ConversationDescription,
   ExportPosition,
@@ -8,7 +9,6 @@ import type {
   MessageQuery,
   MessageReference,
   StoredMessage,
-  StoreScope,
 } from "../../domain/session-store.ts";
 import { partnersAmong, type WindowReader } from "../windows.ts";
 import type { BigqueryRest, Row, StructType } from "./rest.ts";

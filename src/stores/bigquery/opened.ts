@@ -1,5 +1,5 @@
 import { BackendError } from "../../domain/errors.ts";
-import type { MemoryHealth } from "../../domain/memory.ts";
+import type { MemoryHealth } from "../../domain/health.ts";
 import { abortable } from "../../internal/abort.ts";
 import { once } from "../../internal/once.ts";
 import { type BigqueryConnectionOptions, type BigqueryRest, bigqueryRest } from "./rest.ts";

@@ -1,4 +1,4 @@
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import type { BigqueryRest, Parameter, StructType } from "./rest.ts";
 
 // Rows are only ever added, or deleted for good. A later row of the same key replaces an earlier one for whoever reads.

@@ -1,4 +1,4 @@
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import type { VectorEntry, VectorMatch, VectorQuery } from "../../domain/vector-store.ts";
 import { scalarToken, scalarTokens } from "../../internal/scalar-tokens.ts";
 import { stableUuid } from "../../internal/stable-id.ts";

@@ -1,6 +1,7 @@
 import type { Conversation } from "../../domain/conversation.ts";
 import type { Message } from "../../domain/message.ts";
 import { decodeParts } from "../../domain/parts-codec.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import type {
   AppendRequest,
   ConversationDescription,
@@ -8,7 +9,6 @@ import type {
   NewMessage,
   StoredConversationChanges,
   StoredMessage,
-  StoreScope,
 } from "../../domain/session-store.ts";
 import { markedSince, markTime } from "../marks.ts";
 import { partnersAmong } from "../windows.ts";

@@ -1,12 +1,7 @@
 import type { Conversation, Page } from "../../domain/conversation.ts";
 import { ConflictError } from "../../domain/errors.ts";
-import type {
-  ConversationQuery,
-  NewConversation,
-  SessionStats,
-  StoredConversationChanges,
-  StoreScope,
-} from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
+import type { ConversationQuery, NewConversation, SessionStats, StoredConversationChanges } from "../../domain/session-store.ts";
 import { decodeCursor, encodeCursor } from "../cursors.ts";
 import { markedSince } from "../marks.ts";
 import { startDocument } from "./append.ts";

@@ -1,4 +1,4 @@
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import {
   applyAfterCommit,
   commit,

@@ -3,8 +3,9 @@ import type { Conversation } from "../../domain/conversation.ts";
 import type { MetadataFilter } from "../../domain/filter.ts";
 import type { Message } from "../../domain/message.ts";
 import { decodeParts } from "../../domain/parts-codec.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { filterableMetadata, indexedWords, textRevision } from "../../domain/search-text.ts";
-import type { NewMessage, StoredMessage, StoreScope } from "../../domain/session-store.ts";
+import type { NewMessage, StoredMessage } from "../../domain/session-store.ts";
 import { markTime } from "../marks.ts";
 
 /** The `_id` of something: short whatever the ids, and of these ids alone. */

@@ -1,7 +1,8 @@
 import type { Page } from "../../domain/conversation.ts";
 import { BackendError } from "../../domain/errors.ts";
 import type { Message } from "../../domain/message.ts";
-import type { ExportPosition, ExportRow, MessageQuery, MessageReference, StoredMessage, StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
+import type { ExportPosition, ExportRow, MessageQuery, MessageReference, StoredMessage } from "../../domain/session-store.ts";
 import { partnersAmong, readWindow, type ToolEdge, type WindowReader } from "../windows.ts";
 import { type Place, readPlace, toPlace } from "./conversation-log.ts";
 import { type Database, getMany, type Hit, mostHits, search, searchPages } from "./database.ts";

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
+import type { StoreScope } from "../../domain/scope.ts";
 import { textRevision } from "../../domain/search-text.ts";
-import type { MessageReference, Outbox, OutboxChoice, OutboxCount, OutboxItem, StoreScope } from "../../domain/session-store.ts";
+import type { MessageReference, Outbox, OutboxChoice, OutboxCount, OutboxItem } from "../../domain/session-store.ts";
 import { owedAction } from "./conversation-log.ts";
 import { bulk, type Database, getMany, type Hit, mostHits, search } from "./database.ts";
 import { conversationKey, type MessageDocument, messageKey, scopeClauses, toStored } from "./documents.ts";

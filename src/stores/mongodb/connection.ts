@@ -1,5 +1,5 @@
 import { BackendError, InvalidArgumentError } from "../../domain/errors.ts";
-import type { MemoryHealth } from "../../domain/memory.ts";
+import type { MemoryHealth } from "../../domain/health.ts";
 import { abortable } from "../../internal/abort.ts";
 import { loadDependency } from "../../internal/load-dependency.ts";
 import { once } from "../../internal/once.ts";

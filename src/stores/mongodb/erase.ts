@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { batchesOf } from "../../internal/batches.ts";
 import { type ConversationDocument, documentId } from "./documents.ts";
 import { type Hold, holding, wishIn } from "./hold.ts";

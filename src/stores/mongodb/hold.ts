@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { BackendError } from "../../domain/errors.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { asUnit, type UnitOptions } from "./connection.ts";
 import { type ConversationDocument, toUpdate } from "./documents.ts";
 import { isCollision, isUnreachable } from "./errors.ts";

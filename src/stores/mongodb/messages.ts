@@ -1,5 +1,6 @@
 import type { Page } from "../../domain/conversation.ts";
 import type { Message } from "../../domain/message.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import type {
   ConversationDescription,
   ExportPosition,
@@ -7,7 +8,6 @@ import type {
   MessageQuery,
   MessageReference,
   StoredMessage,
-  StoreScope,
 } from "../../domain/session-store.ts";
 import { partnersAmong, readWindow, type ToolEdge } from "../windows.ts";
 import { isConversation } from "./conversations.ts";

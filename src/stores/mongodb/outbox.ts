@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { StoreScope } from "../../domain/scope.ts";
 import type {
   MessageReference,
   Outbox,
@@ -7,7 +8,6 @@ import type {
   OutboxItem,
   OwedRemoval,
   OwedVector,
-  StoreScope,
 } from "../../domain/session-store.ts";
 import { newOwed, revisionOf } from "./append.ts";
 import { documentId, type MessageDocument, type OwedField, toStoredMessage } from "./documents.ts";

@@ -6,7 +6,7 @@ import type {
   RecordVectorQuery,
   StoredRecord,
 } from "../../domain/record-store.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { bytesOf, cosine, floatsOf } from "../../internal/cosine.ts";
 import type { RecordDatabase } from "./record-database.ts";
 import { type RecordDocument, recordId, toRecord } from "./record-documents.ts";

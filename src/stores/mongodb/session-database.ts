@@ -1,4 +1,4 @@
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { KeyedQueue } from "../../internal/keyed-queue.ts";
 import type { MongoConnection } from "./connection.ts";
 import { indexLanguage } from "./language.ts";

@@ -1,6 +1,6 @@
 import type { FilterValue, MetadataFilter } from "../../domain/filter.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { filterableMetadata } from "../../domain/search-text.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
 import type { VectorMatch, VectorQuery } from "../../domain/vector-store.ts";
 import { epochMs, fromEpochMs, Parameters, statementName } from "../postgres/database.ts";
 import type { LargeScopes } from "../postgres/recall.ts";

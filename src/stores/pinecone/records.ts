@@ -1,5 +1,5 @@
 import { BackendError } from "../../domain/errors.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import type { VectorEntry, VectorMatch, VectorQuery } from "../../domain/vector-store.ts";
 import { scalarToken, scalarTokens } from "../../internal/scalar-tokens.ts";
 import { stableId } from "../../internal/stable-id.ts";

@@ -1,7 +1,8 @@
 import { branchMetadata } from "../../domain/branch.ts";
 import type { Conversation } from "../../domain/conversation.ts";
 import { ConflictError, NotFoundError } from "../../domain/errors.ts";
-import type { BranchRequest, ConversationOwner, StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
+import type { BranchRequest, ConversationOwner } from "../../domain/session-store.ts";
 import { type ConversationRow, conversationColumns, isConversation, toConversation } from "./conversations.ts";
 import { type Database, Parameters } from "./database.ts";
 import { removalSize, vectorTables } from "./erase.ts";

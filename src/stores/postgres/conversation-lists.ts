@@ -1,7 +1,8 @@
 import type { ConversationDetail, ListedConversation, Page } from "../../domain/conversation.ts";
 import { InvalidArgumentError } from "../../domain/errors.ts";
 import type { Message } from "../../domain/message.ts";
-import type { ConversationQuery, StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
+import type { ConversationQuery } from "../../domain/session-store.ts";
 import { type ConversationRow, conversationColumns, inScope, toConversation } from "./conversations.ts";
 import { type Database, epochMs, Parameters, statementName } from "./database.ts";
 import { toMessage } from "./messages.ts";

@@ -1,6 +1,7 @@
 import type { Conversation } from "../../domain/conversation.ts";
 import type { RecallQuery } from "../../domain/memory-store.ts";
-import type { ConversationSearch, FoundConversations, StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
+import type { ConversationSearch, FoundConversations } from "../../domain/session-store.ts";
 import { type ConversationRow, conversationColumns, inScope, toConversation } from "./conversations.ts";
 import { type Database, epochMs, Parameters, statementName } from "./database.ts";
 import { type MessageRow, toMessage } from "./messages.ts";

@@ -1,6 +1,7 @@
 import type { Conversation } from "../../domain/conversation.ts";
 import { ConflictError } from "../../domain/errors.ts";
-import type { NewConversation, StoredConversationChanges, StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
+import type { NewConversation, StoredConversationChanges } from "../../domain/session-store.ts";
 import { type Database, epochMs, knownLanguage, Parameters, statementName } from "./database.ts";
 import type { SqlValue } from "./sql-client.ts";
 

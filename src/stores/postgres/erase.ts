@@ -1,4 +1,4 @@
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { isConversation } from "./conversations.ts";
 import { type Database, Parameters } from "./database.ts";
 import { type ConversationName, eraseConversationsIn, eraseRecordsIn } from "./records.ts";

@@ -1,5 +1,6 @@
+import type { StoreScope } from "../../domain/scope.ts";
 import { contextWords, textRevision } from "../../domain/search-text.ts";
-import type { MessageReference, Outbox, OutboxCount, OutboxItem, OwedRemoval, OwedVector, StoreScope } from "../../domain/session-store.ts";
+import type { MessageReference, Outbox, OutboxCount, OutboxItem, OwedRemoval, OwedVector } from "../../domain/session-store.ts";
 import { type Database, Parameters, statementName } from "./database.ts";
 import { type MessageRow, messageColumns, toMessage } from "./messages.ts";
 import { leaseOwed, settleOwed } from "./outbox.ts";

@@ -1,7 +1,8 @@
 import type { Page } from "../../domain/conversation.ts";
 import type { Message } from "../../domain/message.ts";
 import { decodeParts } from "../../domain/parts-codec.ts";
-import type { ExportPosition, ExportRow, MessageQuery, MessageReference, StoredMessage, StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
+import type { ExportPosition, ExportRow, MessageQuery, MessageReference, StoredMessage } from "../../domain/session-store.ts";
 import { completeExchange, readWindow, type ToolEdge, type WindowReader } from "../windows.ts";
 import { getConversation } from "./conversations.ts";
 import { type Database, epochMs, fromEpochMs, Parameters, statementName } from "./database.ts";

@@ -1,6 +1,6 @@
 import type { Page } from "../../domain/conversation.ts";
 import type { RecordConditions, RecordMatch, RecordName, RecordQuery, RecordTextQuery, StoredRecord } from "../../domain/record-store.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { decodeCursor, encodeCursor } from "../cursors.ts";
 import { fromEpochMs, Parameters, statementName } from "./database.ts";
 import type { Names } from "./names.ts";

@@ -1,7 +1,7 @@
 import type { FilterValue } from "../../domain/filter.ts";
 import type { RecordConditions, RecordName, StoredRecord } from "../../domain/record-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { filterableMetadata } from "../../domain/search-text.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
 import { epochMs, fromEpochMs, type Parameters } from "./database.ts";
 import type { Names } from "./names.ts";
 import type { SqlClient, SqlValue } from "./sql-client.ts";

@@ -1,8 +1,8 @@
 import { BackendError } from "../../domain/errors.ts";
 import type { RecordGuarantees } from "../../domain/guarantees.ts";
-import type { MemoryHealth } from "../../domain/memory.ts";
+import type { MemoryHealth } from "../../domain/health.ts";
 import type { RecordStore } from "../../domain/record-store.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { targetOf } from "../record-operations.ts";
 import { speaking } from "./errors.ts";
 import { countRecords, getRecords, listRecords, searchRecords } from "./record-reads.ts";

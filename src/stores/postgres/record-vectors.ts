@@ -7,7 +7,7 @@ import type {
   RecordVectorQuery,
   StoredRecord,
 } from "../../domain/record-store.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { hasSameText, targetOf } from "../record-operations.ts";
 import { fromEpochMs, Parameters, statementName } from "./database.ts";
 import { keyOf, matching, nameValues, type RecordDatabase, type RecordRow, recordColumns, toRecord } from "./record-rows.ts";

@@ -1,7 +1,7 @@
 import type { Metadata } from "../../domain/message.ts";
 import type { RecordConditions, RecordName, RecordOperation, RecordVector, StoredRecord } from "../../domain/record-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { filterableMetadata } from "../../domain/search-text.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
 import { segmentWords } from "../../domain/words.ts";
 import { checkExpected, goneSince, keyTaken, targetOf, versionAfter } from "../record-operations.ts";
 import { fromEpochMs, Parameters } from "./database.ts";

@@ -1,5 +1,5 @@
-import type { MemoryStats } from "../../domain/memory.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
+import type { MemoryStats } from "../../domain/stats.ts";
 import { type Database, Parameters } from "./database.ts";
 import type { SqlValue } from "./sql-client.ts";
 

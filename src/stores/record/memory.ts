@@ -15,7 +15,7 @@ import type {
   RecordVectorQuery,
   StoredRecord,
 } from "../../domain/record-store.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { cosine } from "../../internal/cosine.ts";
 import { decodeCursor, encodeCursor } from "../cursors.ts";
 import { checkExpected, hasSameText, keyTaken, targetOf, versionAfter } from "../record-operations.ts";

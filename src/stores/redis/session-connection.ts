@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { BackendError, MemoryError } from "../../domain/errors.ts";
-import type { MemoryHealth } from "../../domain/memory.ts";
+import type { MemoryHealth } from "../../domain/health.ts";
 import { abortable } from "../../internal/abort.ts";
 import { once } from "../../internal/once.ts";
 import { type RedisClient, type RedisConnection, redisConnection, toRedisError } from "./connection.ts";

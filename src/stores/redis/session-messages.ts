@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Page } from "../../domain/conversation.ts";
 import type { Message } from "../../domain/message.ts";
 import { decodeParts } from "../../domain/parts-codec.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { textRevision } from "../../domain/search-text.ts";
 import type {
   AppendRequest,
@@ -12,7 +13,6 @@ import type {
   MessageReference,
   NewMessage,
   StoredMessage,
-  StoreScope,
 } from "../../domain/session-store.ts";
 import { batchesOf } from "../../internal/batches.ts";
 import { partnersAmong, readWindow, type WindowReader } from "../windows.ts";

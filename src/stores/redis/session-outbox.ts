@@ -1,4 +1,5 @@
-import type { MessageReference, OutboxChoice, OutboxCount, OutboxItem, StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
+import type { MessageReference, OutboxChoice, OutboxCount, OutboxItem } from "../../domain/session-store.ts";
 import { conversationKeys, dueKey, dueMember, parseDueMember, spaceKey, tenantsKey } from "./session-keys.ts";
 import { decodeRow, toStored } from "./session-rows.ts";
 import { leaseScript, moveDueScript, owedScript, oweScript, workScript } from "./session-scripts.ts";

@@ -1,4 +1,4 @@
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { batchesOf } from "../../internal/batches.ts";
 import type { SessionConnection } from "./session-connection.ts";
 import { conversationKeys, keysOfListing, listingKeys, ownersKey } from "./session-keys.ts";

@@ -1,5 +1,5 @@
 import type { EmbeddingSpace } from "../../domain/memory-store.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import type { VectorEntry, VectorMatch, VectorQuery, VectorSelection } from "../../domain/vector-store.ts";
 
 /** How vectors lie in the server: sets of Redis 8, or an index of the query engine. */

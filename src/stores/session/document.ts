@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { BackendError, ConflictError, MemoryError } from "../../domain/errors.ts";
 import type { SessionGuarantees } from "../../domain/guarantees.ts";
 import type { Message } from "../../domain/message.ts";
-import type { AppendRequest, MessageReference, SessionStore, StoredMessage, StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
+import type { AppendRequest, MessageReference, SessionStore, StoredMessage } from "../../domain/session-store.ts";
 import { abortable } from "../../internal/abort.ts";
 import { once } from "../../internal/once.ts";
 import {

@@ -1,6 +1,6 @@
 import { BackendError, InvalidArgumentError } from "../../domain/errors.ts";
 import type { SessionGuarantees } from "../../domain/guarantees.ts";
-import type { MemoryHealth } from "../../domain/memory.ts";
+import type { MemoryHealth } from "../../domain/health.ts";
 import type { SessionStore } from "../../domain/session-store.ts";
 import { abortable } from "../../internal/abort.ts";
 import { once } from "../../internal/once.ts";

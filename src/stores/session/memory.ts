@@ -1,7 +1,8 @@
 import { BackendError, ConflictError, InvalidArgumentError } from "../../domain/errors.ts";
 import type { SessionGuarantees } from "../../domain/guarantees.ts";
 import type { Message } from "../../domain/message.ts";
-import type { AppendRequest, SessionStore, StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
+import type { AppendRequest, SessionStore } from "../../domain/session-store.ts";
 import {
   appendMessages,
   type ConversationDocument,

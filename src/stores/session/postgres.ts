@@ -1,8 +1,9 @@
 import { BackendError, InvalidArgumentError } from "../../domain/errors.ts";
 import type { SessionGuarantees } from "../../domain/guarantees.ts";
-import type { MemoryHealth } from "../../domain/memory.ts";
+import type { MemoryHealth } from "../../domain/health.ts";
 import type { MemoryStore } from "../../domain/memory-store.ts";
-import type { SessionStore, StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
+import type { SessionStore } from "../../domain/session-store.ts";
 import { once } from "../../internal/once.ts";
 import { append } from "../postgres/append.ts";
 import { branchConversation, moveConversation } from "../postgres/conversation-copies.ts";

@@ -1,5 +1,6 @@
 import type { SessionGuarantees } from "../../domain/guarantees.ts";
-import type { SessionStore, StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
+import type { SessionStore } from "../../domain/session-store.ts";
 import { append } from "../sqlite/append.ts";
 import {
   countConversations,

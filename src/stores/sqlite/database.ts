@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BackendError, InvalidArgumentError, MemoryError } from "../../domain/errors.ts";
 import { matchesFilter } from "../../domain/filter.ts";
-import type { MemoryHealth } from "../../domain/memory.ts";
+import type { MemoryHealth } from "../../domain/health.ts";
 import { loadSqlite } from "../../internal/load-sqlite.ts";
 import { once } from "../../internal/once.ts";
 

@@ -1,4 +1,4 @@
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { type ConversationRow, findConversation, inScope, where } from "./conversations.ts";
 import type { SqliteRows } from "./database.ts";
 import { type ConversationKey, findMessage, type MessageRow } from "./messages.ts";

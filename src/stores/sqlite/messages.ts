@@ -1,6 +1,7 @@
 import type { Message } from "../../domain/message.ts";
 import { decodeParts } from "../../domain/parts-codec.ts";
-import type { ExportPosition, ExportRow, MessageQuery, MessageReference, StoredMessage, StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
+import type { ExportPosition, ExportRow, MessageQuery, MessageReference, StoredMessage } from "../../domain/session-store.ts";
 import type { ToolEdge, WindowRow } from "../windows.ts";
 import { addCondition, inScope, where } from "./conversations.ts";
 import type { SqliteRows } from "./database.ts";

@@ -1,5 +1,6 @@
 import type { Conversation } from "../../domain/conversation.ts";
-import type { ConversationDescription, ConversationOwner, StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
+import type { ConversationDescription, ConversationOwner } from "../../domain/session-store.ts";
 import { type ConversationRow, findConversation, toConversation } from "./conversations.ts";
 import type { SqliteRows } from "./database.ts";
 import type { ConversationKey, MessageRow } from "./messages.ts";

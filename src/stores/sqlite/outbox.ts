@@ -1,13 +1,6 @@
+import type { StoreScope } from "../../domain/scope.ts";
 import { textRevision } from "../../domain/search-text.ts";
-import type {
-  MessageReference,
-  OutboxChoice,
-  OutboxCount,
-  OutboxItem,
-  OwedRemoval,
-  OwedVector,
-  StoreScope,
-} from "../../domain/session-store.ts";
+import type { MessageReference, OutboxChoice, OutboxCount, OutboxItem, OwedRemoval, OwedVector } from "../../domain/session-store.ts";
 import { inScope, where } from "./conversations.ts";
 import type { SqliteRows } from "./database.ts";
 import { findMessage, type MessageRow, toStoredMessage } from "./messages.ts";

@@ -1,5 +1,5 @@
 import type { RecordConditions, RecordName, StoredRecord } from "../../domain/record-store.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { addCondition, type Conditions, inScope } from "./conversations.ts";
 import type { SqliteRows } from "./database.ts";
 

@@ -6,7 +6,7 @@ import type {
   RecordVectorQuery,
   StoredRecord,
 } from "../../domain/record-store.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { bytesOf, cosine, floatsOf } from "../../internal/cosine.ts";
 import { hasSameText } from "../record-operations.ts";
 import { addCondition, where } from "./conversations.ts";

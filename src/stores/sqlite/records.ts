@@ -9,7 +9,7 @@ import type {
   RecordTextQuery,
   StoredRecord,
 } from "../../domain/record-store.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { segmentWords } from "../../domain/words.ts";
 import { decodeCursor, encodeCursor } from "../cursors.ts";
 import { checkExpected, hasSameText, keyTaken, targetOf } from "../record-operations.ts";

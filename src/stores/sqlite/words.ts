@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
+import type { StoreScope } from "../../domain/scope.ts";
 import { contextWords, indexedWords } from "../../domain/search-text.ts";
-import type { StoreScope, TextAnswer, TextQuery } from "../../domain/session-store.ts";
+import type { TextAnswer, TextQuery } from "../../domain/session-store.ts";
 import { addCondition, type Conditions, inScope, where } from "./conversations.ts";
 import type { SqliteRows } from "./database.ts";
 import type { ConversationKey, MessageRow } from "./messages.ts";

@@ -2,7 +2,7 @@ import { BackendError, DimensionMismatchError } from "../../domain/errors.ts";
 import { matchesFilter } from "../../domain/filter.ts";
 import type { VectorGuarantees } from "../../domain/guarantees.ts";
 import type { EmbeddingSpace } from "../../domain/memory-store.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import type { VectorEntry, VectorMatch, VectorQuery, VectorSelection, VectorStore } from "../../domain/vector-store.ts";
 
 /** There is nothing to set; a type of its own so that options can be added. */

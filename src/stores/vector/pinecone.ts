@@ -1,7 +1,7 @@
 import { BackendError, DimensionMismatchError, InvalidArgumentError, MemoryError } from "../../domain/errors.ts";
 import type { VectorGuarantees } from "../../domain/guarantees.ts";
 import type { EmbeddingSpace } from "../../domain/memory-store.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import type { VectorEntry, VectorStore } from "../../domain/vector-store.ts";
 import { abortable } from "../../internal/abort.ts";
 import { batchesOf } from "../../internal/batches.ts";

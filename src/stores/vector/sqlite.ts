@@ -5,7 +5,7 @@ import { BackendError, DimensionMismatchError, InvalidArgumentError, MemoryError
 import type { FilterValue } from "../../domain/filter.ts";
 import type { VectorGuarantees } from "../../domain/guarantees.ts";
 import type { EmbeddingSpace } from "../../domain/memory-store.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import type { VectorEntry, VectorMatch, VectorQuery, VectorSelection, VectorStore } from "../../domain/vector-store.ts";
 import { loadDependency } from "../../internal/load-dependency.ts";
 import { loadSqlite } from "../../internal/load-sqlite.ts";

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import type { NewRecord } from "../../domain/record-store.ts";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { contents, everything, type Fixture, message, promise, type StorePromise, user } from "./fixture.ts";
 
 const create = (resourceId: string) => ({ resourceId, title: "", metadataJson: "{}", language: undefined });

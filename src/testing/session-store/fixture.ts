@@ -3,6 +3,7 @@ import type { Page } from "../../domain/conversation.ts";
 import type { SessionGuarantees } from "../../domain/guarantees.ts";
 import type { Message } from "../../domain/message.ts";
 import { encodeParts } from "../../domain/parts-codec.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import type {
   AppendRequest,
   ConversationQuery,
@@ -11,7 +12,6 @@ import type {
   MessageReference,
   NewMessage,
   SessionStore,
-  StoreScope,
   TextMatch,
   TextQuery,
 } from "../../domain/session-store.ts";

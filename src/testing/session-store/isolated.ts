@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import type { StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
 import { everything, type Fixture, message, promise, type StorePromise, user } from "./fixture.ts";
 
 /** Names that a careless store confuses. */

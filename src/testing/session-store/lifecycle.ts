@@ -1,5 +1,6 @@
 import { expect } from "vitest";
-import type { SessionStore, StoreScope } from "../../domain/session-store.ts";
+import type { StoreScope } from "../../domain/scope.ts";
+import type { SessionStore } from "../../domain/session-store.ts";
 import { contents, everything, type Fixture, message, promise, type StorePromise } from "./fixture.ts";
 
 const listing = { orderBy: "updatedAt", direction: "desc", limit: 10, cursor: undefined, offset: 0 } as const;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { AppendRequest, NewMessage, StoreScope } from "../../../src/domain/session-store.ts";
+import type { StoreScope } from "../../../src/domain/scope.ts";
+import type { AppendRequest, NewMessage } from "../../../src/domain/session-store.ts";
 import { memorySessionStore } from "../../../src/stores/session/memory.ts";
 import { sessionStoreSuite } from "../../../src/testing/session-store.ts";
 

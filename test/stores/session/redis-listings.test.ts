@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { createClient, createCluster } from "redis";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import type { AppendRequest, StoreScope } from "../../../src/domain/session-store.ts";
+import type { StoreScope } from "../../../src/domain/scope.ts";
+import type { AppendRequest } from "../../../src/domain/session-store.ts";
 import { listingKeys } from "../../../src/stores/redis/session-keys.ts";
 import { redisSessionStore } from "../../../src/stores/session/redis.ts";
 import { describeServer } from "../../support/servers.ts";
