@@ -13,3 +13,10 @@ export interface ForgettingKind<Planned extends PlannedItem> {
   restore(records: RecordStore, rows: readonly StoredRecord[], options: CallOptions): Promise<number>;
   purge(records: RecordStore, rows: readonly StoredRecord[], options: CallOptions): Promise<number>;
 }
+
+/** What the rules would have forgotten of one kind. */
+export interface PlanOfKind<Item extends PlannedItem> {
+  readonly items: readonly Item[];
+  /** How many were looked at. */
+  readonly looked: number;
+}

@@ -4,7 +4,7 @@ import { listRecords } from "../facts/fact-changes.ts";
 import { factType, type StoredFact, storedFact } from "../facts/fact-record.ts";
 import type { MemoryCore } from "../memory-core.ts";
 import { countHolders, duplicates } from "./duplicates.ts";
-import type { PlanOfKind } from "./plan.ts";
+import type { PlanOfKind } from "./kind.ts";
 import type { CheckedFactRule, CheckedRules } from "./rules.ts";
 
 /** Which facts the rules would have forgotten, and which say what others of their subject say, too. */

@@ -8,7 +8,7 @@ import { signalledImportance } from "../ranking/importance.ts";
 import { lastUses } from "../reinforcement.ts";
 import { everyMessage } from "../rewrite-messages.ts";
 import { countHolders, duplicates } from "./duplicates.ts";
-import type { PlanOfKind } from "./plan.ts";
+import type { PlanOfKind } from "./kind.ts";
 import type { CheckedMessageRule, CheckedRules } from "./rules.ts";
 
 /** Which messages the rules would have forgotten, and which say what others say later. */

@@ -7,7 +7,7 @@ import { everyRecord } from "../all-records.ts";
 import type { MemoryCore } from "../memory-core.ts";
 import { ownTypes } from "../records/own-types.ts";
 import { countHolders, duplicates } from "./duplicates.ts";
-import type { PlanOfKind } from "./plan.ts";
+import type { PlanOfKind } from "./kind.ts";
 import type { CheckedDuplicates, CheckedRecordRule, CheckedRules } from "./rules.ts";
 
 const readAtOnce = 1_000;

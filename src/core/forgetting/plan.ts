@@ -2,17 +2,11 @@ import { randomUUID } from "node:crypto";
 import type { ForgettingPlan, ForgettingPlanOptions, PlannedItem } from "../../domain/forgetting.ts";
 import type { StoreScope } from "../../domain/scope.ts";
 import type { MemoryCore } from "../memory-core.ts";
+import type { PlanOfKind } from "./kind.ts";
 import { planFacts } from "./plan-facts.ts";
 import { planMessages } from "./plan-messages.ts";
 import { planRecords } from "./plan-records.ts";
 import { checkRules } from "./rules.ts";
-
-/** What the rules would have forgotten of one kind. */
-export interface PlanOfKind<Item extends PlannedItem> {
-  readonly items: readonly Item[];
-  /** How many were looked at. */
-  readonly looked: number;
-}
 
 /** Says what the rules would have forgotten: of the kinds they name, others are not read. */
 export async function planForgetting(core: MemoryCore, scope: StoreScope, options: ForgettingPlanOptions): Promise<ForgettingPlan> {
