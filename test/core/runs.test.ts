@@ -370,7 +370,7 @@ describeRecordPlaces("runs", (place) => {
     expect((await runs.trees()).items.map(({ id, steps }) => [id, steps.length])).toEqual([["new", 1]]);
     await runs.update("new", { status: "done" });
     expect(await runs.count()).toBe(1);
-    expect(() => createMemory({ runs: { keepDays: 0 } })).toThrow("[runs.keepDays] must be above 0");
+    expect(() => createMemory({ runs: { keepDays: 0 } })).toThrow("[runs.keepDays] must be a number above 0");
   });
 
   test("what a call cannot mean is an error", async () => {
