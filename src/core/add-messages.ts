@@ -10,6 +10,9 @@ import { forgetPruned, pruneMessages } from "./prune-messages.ts";
 import { ownerOf } from "./scope.ts";
 import { encodeMetadata, parseCount, parseText } from "./validate.ts";
 
+/** How often the owner of a conversation is looked up. */
+const mostRounds = 3;
+
 /** Appends a caller's messages to a conversation of a scope. */
 export async function addMessages(
   core: MemoryCore,
@@ -21,12 +24,9 @@ export async function addMessages(
   validateId("conversationId", conversationId);
   const resourceId = scope.resourceId ?? options.resourceId ?? "default";
   validateId("resourceId", resourceId);
-  const userId = ownerOf(scope, options.userId) ?? (await ownerOfConversation(core, scope, conversationId, options.signal));
-  const pruned: string[] = [];
   const keepNewest = options.keepNewest === undefined ? undefined : parseCount("keepNewest", options.keepNewest, 1, 1, 1_000_000);
-  const request = {
+  const target = {
     tenant: scope.tenant,
-    userId,
     conversationId,
     requiredResourceId: scope.resourceId,
     createConversation: options.createConversation ?? true,
@@ -36,21 +36,43 @@ export async function addMessages(
       metadataJson: encodeMetadata("conversation.metadata", options.conversation?.metadata),
       language: options.conversation?.language,
     },
-    keepNewest: core.store.prunes === true ? keepNewest : undefined,
-    onPruned: (ids: readonly string[]) => void pruned.push(...ids),
   };
-  const stored = await appendMessages(core, request, input, options.signal);
-  if (stored !== undefined && keepNewest !== undefined && request.keepNewest === undefined)
-    await pruneMessages(core, { tenant: scope.tenant, userId, conversationId }, keepNewest, options.signal);
-  if (pruned.length > 0) await forgetPruned(core, { tenant: scope.tenant, userId, conversationId }, pruned, options.signal);
-  if (stored !== undefined) core.titles.noteStored({ tenant: scope.tenant, userId, conversationId }, stored);
-  if (stored === undefined) {
+  const owner = ownerOf(scope, options.userId);
+  for (let round = 1; ; round++) {
+    const userId = owner ?? (await ownerOfConversation(core, scope, conversationId, options.signal));
+    const stored = await appendPruning(core, { ...target, userId }, input, keepNewest, options.signal);
+    if (stored !== undefined) return stored;
+    // Who was looked up may have given it away meanwhile.
+    if (owner === undefined && round < mostRounds) continue;
     throw new NotFoundError(
       "conversation",
       conversationId,
-      request.createConversation ? undefined : "create it first, or leave createConversation out",
+      target.createConversation ? undefined : "create it first, or leave createConversation out",
     );
   }
+}
+
+/** Appends, and deletes what is beyond `keepNewest`; undefined when the conversation is not there for this user. */
+async function appendPruning(
+  core: MemoryCore,
+  target: Target,
+  input: MessageInput | readonly MessageInput[],
+  keepNewest: number | undefined,
+  signal: AbortSignal | undefined,
+): Promise<readonly Message[] | undefined> {
+  const { tenant, userId, conversationId } = target;
+  const place = { tenant, userId, conversationId };
+  const pruned: string[] = [];
+  const isInStep = core.store.prunes === true;
+  const request = {
+    ...target,
+    keepNewest: isInStep ? keepNewest : undefined,
+    onPruned: (ids: readonly string[]) => void pruned.push(...ids),
+  };
+  const stored = await appendMessages(core, request, input, signal);
+  if (stored !== undefined && keepNewest !== undefined && !isInStep) await pruneMessages(core, place, keepNewest, signal);
+  if (pruned.length > 0) await forgetPruned(core, place, pruned, signal);
+  if (stored !== undefined) core.titles.noteStored(place, stored);
   return stored;
 }
 

@@ -59,6 +59,18 @@ function moving(open: () => Memory) {
     expect(await his.records.getEmbedding("task", "a")).toEqual(Float32Array.of(1, 2, 3));
   });
 
+  test("who writes for whoever owns it writes for the new owner, also in that very moment", async () => {
+    const memory = open();
+    const users = [newId("ann"), newId("ben")] as const;
+    const id = newId("conversation");
+    await memory.addMessages(id, "first", { userId: users[0] });
+    for (let round = 1; round <= 10; round++) {
+      const give = memory.conversations.update(id, { userId: users[round % 2] });
+      await Promise.all([memory.addMessages(id, `said ${round}`, { createConversation: round % 3 === 0 }), give]);
+    }
+    expect((await memory.messages.list(id)).items).toHaveLength(11);
+  });
+
   test("a scope gives nothing away, and an unknown conversation is not found", async () => {
     const memory = open();
     const userId = newId("user");
