@@ -3,14 +3,15 @@
 //   npm run bench:conversations -- [--url URL] [--quick] [--json] [--strict]
 //
 // One user has 10,000 conversations of 10 messages. Both sides run in turn, in one run, on one server (--url or
-// UNFORGET_TEST_POSTGRES_URL); figures are medians of rounds. --strict ends with exit code 1 when a bar is missed.
+// UNFORGET_TEST_POSTGRES_URL); figures are medians of rounds. At last a million conversations of others are put beside, and
+// lists of an app and of everybody are timed. --strict ends with exit code 1 when a bar is missed.
 import { randomUUID } from "node:crypto";
 import { parseArgs } from "node:util";
 import type pg from "pg";
 import { makeTexts, randomNumbers } from "./data.ts";
 import { isMissed, printTable, type Result } from "./report.ts";
 import { benchServer } from "./server.ts";
-import { compareCalls } from "./timing.ts";
+import { compareCalls, median, time } from "./timing.ts";
 
 const { values } = parseArgs({
   options: {
@@ -25,13 +26,17 @@ if (values.url === "") {
   process.exit(2);
 }
 
-const sizes = values.quick ? { conversations: 500, rounds: 2, calls: 30 } : { conversations: 10_000, rounds: 7, calls: 200 };
+const sizes = values.quick
+  ? { conversations: 500, others: 20_000, rounds: 2, calls: 30 }
+  : { conversations: 10_000, others: 1_000_000, rounds: 7, calls: 200 };
 const turns = 10;
 const pageSize = 50;
 const userId = "sidebar";
 const bar = { most: 1.3 };
 /** What is asked of the sidebar besides: an interface that is redrawn with every message. */
 const sidebarMs = 5;
+/** A page of an app's conversations, or of everybody's, among those of others. */
+const othersMs = 5;
 
 const say = (line: string) => console.error(`… ${line}`);
 const server = benchServer(values.url);
@@ -76,6 +81,18 @@ try {
     if (name.startsWith("sidebar")) results.push({ case: "sidebar, by itself", unit: "ms", ours: compared.ours, bar: { most: sidebarMs } });
   }
 
+  say(`${sizes.others.toLocaleString("en")} conversations of others`);
+  await loadOthers();
+  const lists = {
+    everybody: () => memory.conversations.list({ limit: pageSize }),
+    "an app": () => memory.conversations.list({ limit: pageSize, resourceId: "app-7" }),
+  };
+  for (const [whose, list] of Object.entries(lists)) {
+    const taken: number[] = [];
+    for (let call = 0; call < sizes.calls; call++) taken.push(await time(list));
+    results.push({ case: `list of ${whose}, by itself`, unit: "ms", ours: median(taken), bar: { most: othersMs } });
+  }
+
   const missed = results.filter(isMissed).length;
   if (values.json) console.log(JSON.stringify({ quick: values.quick, missed, results }, undefined, 2));
   else {
@@ -107,6 +124,17 @@ try {
     }
     await memory.import(lines());
     await memory.flush();
+  }
+
+  /** One a second, of 50,000 users and 200 apps. */
+  async function loadOthers(): Promise<void> {
+    await server.pool.query(
+      `INSERT INTO "${schema}".conversations (tenant, user_id, id, resource_id, title, metadata, next_seq, created_at, updated_at)
+SELECT 'default', 'other-' || n % 50000, 'other-' || n, 'app-' || n % 200, 'Title', '{}', 1, at, at
+FROM generate_series(1, $1::int) n, LATERAL (SELECT now() - n * interval '1 second' AS at) t`,
+      [sizes.others],
+    );
+    await server.pool.query(`VACUUM ANALYZE "${schema}".conversations`);
   }
 
   /** Two words of a text each: one that is rare and one that is not. */
