@@ -28,13 +28,8 @@ export async function rateImportance(core: MemoryCore, scope: StoreScope, option
   await core.open();
   let rated = 0;
   let unrated = 0;
-  for await (const messages of everyMessage(core, within, signal)) {
-    const wanted = messages.filter(
-      (one) =>
-        one.content.trim() !== "" &&
-        one.createdAt.getTime() >= since &&
-        (conversationId === undefined || one.conversationId === conversationId),
-    );
+  for await (const messages of everyMessage(core, within, { conversationId, signal })) {
+    const wanted = messages.filter((one) => one.content.trim() !== "" && one.createdAt.getTime() >= since);
     const references = wanted.map(({ userId, conversationId, id }) => ({ userId, conversationId, messageId: id }));
     for (const some of byConversation(references, ratedAtOnce)) {
       signal?.throwIfAborted();

@@ -51,17 +51,22 @@ export async function rewriteMessages(
   core.worker.wake();
 }
 
-/** Every message of a scope, conversation by conversation, in order. */
+/** Every message of a scope, or of one conversation of it, conversation by conversation, in order. */
 export async function* everyMessage(
   core: Pick<MemoryCore, "store">,
   scope: StoreScope,
-  signal: AbortSignal | undefined,
+  { conversationId, signal }: { readonly conversationId?: string | undefined; readonly signal: AbortSignal | undefined },
 ): AsyncGenerator<Message[]> {
-  for (let after: ExportPosition | undefined; ; ) {
+  const only = conversationId === undefined ? undefined : await core.store.getConversation(scope, conversationId, signal);
+  if (conversationId !== undefined && only === undefined) return;
+  let after: ExportPosition | undefined = only && { userId: only.userId, conversationId: only.id, seq: Number.MIN_SAFE_INTEGER };
+  for (;;) {
     const rows = await core.store.exportMessages(scope, after, readAtOnce, signal);
-    yield rows.map(({ message }) => message);
-    const last = rows.at(-1)?.message;
+    const messages = rows.map(({ message }) => message);
+    yield only === undefined ? messages : messages.filter((message) => message.conversationId === only.id);
+    const last = messages.at(-1);
     if (last === undefined || rows.length < readAtOnce) return;
+    if (only !== undefined && last.conversationId !== only.id) return;
     after = { userId: last.userId, conversationId: last.conversationId, seq: last.seq };
   }
 }

@@ -51,6 +51,20 @@ function forgets(memory: () => Memory) {
     expect(await mine.forgetting.list()).toEqual([]);
   });
 
+  test("what is forgotten is in no summary, and no fact is read from it, until it is restored", async () => {
+    const mine = someone();
+    await mine.addMessages("c", [
+      { content: "My name is Priya and I live in Oslo.", createdAt: daysAgo(400) },
+      { content: "The ferry to Rome leaves on 14 May.", createdAt: daysAgo(1) },
+    ]);
+    await mine.forgetting.run({ rules: [{ olderThanDays: 365 }] });
+    expect((await mine.summaries.create("c"))?.text).not.toContain("Oslo");
+    expect(await mine.facts.extract("c", { model: false })).toMatchObject({ added: 0 });
+    expect(await mine.forgetting.restore()).toBe(1);
+    expect((await mine.summaries.create("c"))?.text).toContain("Oslo");
+    expect((await mine.facts.extract("c", { model: false })).added).toBeGreaterThan(0);
+  });
+
   test("purged is gone, and so is what was forgotten when its message, conversation or user goes", async () => {
     const mine = someone();
     for (const id of ["purged", "deleted", "cleared", "erased"])

@@ -21,6 +21,8 @@ export function readableText(message: Message, toolOutput: boolean): ReadableMes
   if (role === "system" || role === "developer" || isRecalledPart({ providerOptions: metadata })) return undefined;
   const isToolOutput = role === "tool" || role === "function";
   if (isToolOutput && !toolOutput) return undefined;
+  // What says nothing is not searched, and not read either: a message that was forgotten still has its parts.
+  if (!isToolOutput && message.content.trim() === "") return undefined;
   const told = isToolOutput ? parts.map(outputOf).join("\n") || message.content : spoken(message);
   const text = withoutRecalled(told).trim();
   return text === "" ? undefined : { message, text, isToolOutput };

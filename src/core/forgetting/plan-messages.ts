@@ -23,7 +23,7 @@ export async function planMessages(
   const kept: Message[] = [];
   const isComparing = kinds.includes("message");
   let looked = 0;
-  for await (const messages of everyMessage(core, scope, signal)) {
+  for await (const messages of everyMessage(core, scope, { signal })) {
     looked += messages.length;
     const remembered = messages.filter(isForgettable);
     const knowledge = await learnOf(core, scope, remembered, rules, signal);
