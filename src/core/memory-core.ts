@@ -89,7 +89,7 @@ export function memoryCore(options: MemoryCoreOptions): MemoryCore {
   const isManual = mode === "manual";
   const writers = new KeyedQueue();
   const store = forgettingStore({ store: options.store, records, background: () => summarizing });
-  const summarizing = backgroundSummaries({ core: { store, records, writers }, settings: summaries, logger, isManual });
+  const summarizing = backgroundSummaries({ core: { store, records, writers }, settings: summaries, tenant, logger, isManual });
   let space: EmbeddingSpace | undefined;
   const adopt = async (wanted: EmbeddingSpace) => {
     if (space?.dimensions === wanted.dimensions) return;

@@ -159,6 +159,21 @@ describeEngines("reading facts out of messages", (engine) => {
     expect(told(await mine.facts.current())).toEqual(["user likes tea", "user lives_in Oslo", "user name Priya"]);
   });
 
+  test("a process of its own reads what others store, each time it is asked to", async () => {
+    const tablePrefix = newId("worker").replace("-", "_");
+    const writing = engine.memory({ worker: "manual", tablePrefix });
+    const reading = engine.memory({ worker: "manual", tablePrefix, facts: { extract: true } });
+    const userId = newId("user");
+    const mine = writing.scope({ userId });
+    await mine.addMessages("c", "My name is Priya.");
+    await reading.flush();
+    expect(told(await mine.facts.current())).toEqual(["user name Priya"]);
+    await mine.addMessages("c", "I live in Oslo.");
+    await mine.addMessages("d", "I like tea.");
+    await reading.flush();
+    expect(told(await mine.facts.current()).sort()).toEqual(["user likes tea", "user lives_in Oslo", "user name Priya"]);
+  });
+
   test("of a conversation that is not there, and by what is no model", async () => {
     const { mine, id } = someone();
     await expect(mine.facts.extract(id)).rejects.toMatchObject({ code: "not_found", kind: "conversation" });

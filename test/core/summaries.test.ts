@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createMemory, type Memory, NotFoundError } from "../../src/index.ts";
+import { memorySessionStore } from "../../src/stores/session/memory.ts";
 import { describeEngines, newId } from "../support/engines.ts";
 import { scriptedModel } from "../support/language-models.ts";
 import { describeRecordPlaces } from "../support/record-places.ts";
@@ -348,6 +349,19 @@ describe("summaries in the background", () => {
     await mine.addMessages("c", talk(2, {}, 4));
     await memory.flush();
     expect((await mine.summaries.current("c"))?.messageCount).toBe(6);
+  });
+
+  test("a process of its own summarises what others store, each time it is asked to", async () => {
+    const sessions = { ...memorySessionStore(), close: async () => {} };
+    await using writing = createMemory({ sessions, embedding: false, worker: "manual" });
+    await using working = createMemory({ sessions, embedding: false, worker: "manual", summaries: { afterMessages: 4, keepTokens: 0 } });
+    const mine = writing.scope({ userId: "u" });
+    for (const at of [0, 6]) {
+      const said = talk(6, {}, at).map(({ content }) => content);
+      await mine.addMessages("c", said);
+      await working.flush();
+      expect((await mine.summaries.current("c"))?.messageCount).toBe(at + 6);
+    }
   });
 
   test("a model that fails or hangs neither delays nor fails a message, and is asked again", async () => {

@@ -10,11 +10,13 @@ interface WorkerFlags extends GlobalFlags {
 }
 
 const reportMs = 5_000;
+/** How often it looks for what other processes have stored. */
+const lookMs = 60_000;
 
 export function addWorker(program: Command): void {
   program
     .command("worker")
-    .description("embed what is owed, until it is stopped")
+    .description("do what is owed, until it is stopped: vectors, and the facts and summaries the configuration asks for")
     .option("--once", "end when nothing is owed any more")
     .action(async (_own: unknown, command: Command) => {
       const flags = command.optsWithGlobals<WorkerFlags>();
@@ -27,7 +29,14 @@ export function addWorker(program: Command): void {
           `Embedding with ${embedding?.model ?? "no model: words alone"}; ${count(owed.pending, "message")} to do.${flags.once ? "" : " Ctrl-C ends it."}`,
         );
         if (stopped === undefined) await memory.flush();
-        else await reportUntil(stopped, async () => (await memory.stats()).owed.pending);
+        else {
+          // What fails is told by the logger, and tried again.
+          const look = () => void memory.flush().catch(() => {});
+          const looking = setInterval(look, lookMs);
+          look();
+          await reportUntil(stopped, async () => (await memory.stats()).owed.pending);
+          clearInterval(looking);
+        }
         if (flags.json) await printJson(await memory.stats());
       });
     });

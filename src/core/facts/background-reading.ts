@@ -3,14 +3,12 @@ import type { Logger } from "../../domain/logger.ts";
 import type { Message } from "../../domain/message.ts";
 import { isUnderWay } from "../../domain/under-way.ts";
 import { stableId } from "../../internal/stable-id.ts";
+import { changedConversations, firstLookMs } from "../changed-conversations.ts";
 import { extractFacts, type ReadingCore } from "./extract-facts.ts";
 import { positionType } from "./fact-record.ts";
 
 /** Conversations read at the same time. */
 const mostAtOnce = 2;
-/** After a restart, conversations are gone on with that had messages since. */
-const resumedMs = 86_400_000;
-const mostResumed = 1_000;
 /** When a conversation that could not be read is tried again. */
 const retryMs = 60_000;
 
@@ -25,7 +23,7 @@ export interface BackgroundReading {
   noteStored(conversation: ConversationName, messages: readonly Message[]): void;
   /** Goes on where another process, or an earlier one, left off. */
   resume(): void;
-  /** Resolves when all that was noted is read, or could not be. */
+  /** Resolves when all that was noted, or stored by other processes lately, is read, or could not be. */
   flush(): Promise<void>;
   /** Gives up what is under way: it is gone on with by the next process. */
   close(): Promise<void>;
@@ -46,6 +44,7 @@ export function backgroundReading({ core, tenant, logger, isManual }: Background
   const waiting = new Map<string, { readonly name: ConversationName; readonly fromSeq: number | undefined }>();
   const running = new Map<string, Promise<void>>();
   const resumed = new Set<string>();
+  const changed = changedConversations(core.store, closing.signal);
   let retry: NodeJS.Timeout | undefined;
 
   function note(name: ConversationName, fromSeq: number | undefined): void {
@@ -93,7 +92,7 @@ export function backgroundReading({ core, tenant, logger, isManual }: Background
     const position = { userId, type: positionType, id: stableId(conversationId) };
     const [before] = await records.get(tenant, [position], signal);
     // Of a conversation that is older, nobody asked for what was there before facts were read.
-    if (before === undefined && fromSeq === undefined && conversation.createdAt.getTime() < Date.now() - resumedMs) return;
+    if (before === undefined && fromSeq === undefined && conversation.createdAt.getTime() < Date.now() - firstLookMs) return;
     const afterSeq = fromSeq === undefined ? (before?.position ?? -1) : Math.min(before?.position ?? Number.POSITIVE_INFINITY, fromSeq - 1);
     const { resourceId } = conversation;
     const reading = { tenant, userId, resourceId, conversationId, model, toolOutput: false, since: undefined, signal };
@@ -107,22 +106,12 @@ export function backgroundReading({ core, tenant, logger, isManual }: Background
   }
 
   async function noteUnfinished(tenant: string): Promise<void> {
-    const since = Date.now() - resumedMs;
-    const scope = { tenant, userId: undefined, resourceId: undefined };
-    let count = 0;
-    for (let cursor: string | undefined; count < mostResumed; ) {
-      const query = { orderBy: "updatedAt", direction: "desc", limit: 100, cursor, offset: 0 } as const;
-      const page = await core.store.listConversations(scope, query, closing.signal);
-      const recent = page.items.filter(({ updatedAt }) => updatedAt.getTime() >= since);
-      for (const { userId, id } of recent) note({ tenant, userId, conversationId: id }, undefined);
-      count += recent.length;
-      if (page.nextCursor === undefined || recent.length < page.items.length) return;
-      cursor = page.nextCursor;
-    }
+    for (const { userId, id } of await changed(tenant)) note({ tenant, userId, conversationId: id }, undefined);
   }
 
-  function resume(tenant: string): void {
-    if (!isReading || resumed.has(tenant)) return;
+  /** Once in a process, unless it is told to look again. */
+  function resume(tenant: string, again = false): void {
+    if (!isReading || closing.signal.aborted || (resumed.has(tenant) && !again)) return;
     resumed.add(tenant);
     const key = `resume ${tenant}`;
     const work = noteUnfinished(tenant).catch(() => {
@@ -145,6 +134,7 @@ export function backgroundReading({ core, tenant, logger, isManual }: Background
     resume: () => resume(tenant),
     async flush() {
       for (const [again, place] of unread.splice(0)) note(again, place);
+      for (const one of new Set([tenant, ...resumed])) resume(one, true);
       while (running.size > 0 || waiting.size > 0) {
         if (closing.signal.aborted) return;
         start();

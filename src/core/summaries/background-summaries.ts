@@ -2,6 +2,7 @@ import { MemoryError } from "../../domain/errors.ts";
 import type { Logger } from "../../domain/logger.ts";
 import type { Message } from "../../domain/message.ts";
 import { isUnderWay } from "../../domain/under-way.ts";
+import { changedConversations } from "../changed-conversations.ts";
 import { messageTokens } from "../context/recent-window.ts";
 import { type Count, counter } from "../context/tokens.ts";
 import { isConflict } from "../record-changes.ts";
@@ -21,7 +22,7 @@ export interface BackgroundSummaries {
   noteStored(conversation: SummarizedConversation, messages: readonly Message[]): void;
   /** Summaries of it were deleted, because messages changed. */
   noteChanged(conversation: SummarizedConversation): void;
-  /** Resolves when all that was noted is done, or could not be. */
+  /** Resolves when all that was noted, or stored by other processes lately, is done, or could not be. */
   flush(): Promise<void>;
   /** Gives up what is under way: the next message of the conversation begins it anew. */
   close(): Promise<void>;
@@ -30,6 +31,7 @@ export interface BackgroundSummaries {
 export interface BackgroundSummariesOptions {
   readonly core: SummarizingCore;
   readonly settings: SummarySettings;
+  readonly tenant: string;
   readonly logger: Logger | undefined;
   /** Work only when asked to {@link BackgroundSummaries.flush}. */
   readonly isManual: boolean;
@@ -41,13 +43,15 @@ interface Room {
   messages: number;
 }
 
-export function backgroundSummaries({ core, settings, logger, isManual }: BackgroundSummariesOptions): BackgroundSummaries {
+export function backgroundSummaries({ core, settings, tenant, logger, isManual }: BackgroundSummariesOptions): BackgroundSummaries {
   const { background, model, instructions } = settings;
   const closing = new AbortController();
   const { signal } = closing;
   const rooms = new Map<string, Room>();
   const waiting = new Map<string, SummarizedConversation>();
   const running = new Map<string, Promise<void>>();
+  const tenants = new Set([tenant]);
+  const changed = changedConversations(core.store, signal);
   const keyOf = ({ tenant, userId, conversationId }: SummarizedConversation) => JSON.stringify([tenant, userId, conversationId]);
 
   function start(): void {
@@ -112,8 +116,14 @@ export function backgroundSummaries({ core, settings, logger, isManual }: Backgr
     rooms.set(key, { tokens: afterTokens - left.tokens, messages: afterMessages - left.messages });
   }
 
+  async function noteUnfinished(tenant: string): Promise<void> {
+    for (const { userId, id } of await changed(tenant)) waiting.set(...entryOf({ tenant, userId, conversationId: id }));
+  }
+
+  const entryOf = (conversation: SummarizedConversation) => [keyOf(conversation), conversation] as const;
+
   function note(conversation: SummarizedConversation): void {
-    waiting.set(keyOf(conversation), conversation);
+    waiting.set(...entryOf(conversation));
     if (!isManual) start();
   }
 
@@ -121,6 +131,7 @@ export function backgroundSummaries({ core, settings, logger, isManual }: Backgr
     noteStored({ tenant, userId, conversationId }, messages) {
       if (background === undefined || signal.aborted || messages.every(isUnderWay)) return;
       const conversation = { tenant, userId, conversationId };
+      tenants.add(tenant);
       const room = rooms.get(keyOf(conversation));
       if (room !== undefined) {
         room.messages -= messages.length;
@@ -134,6 +145,8 @@ export function backgroundSummaries({ core, settings, logger, isManual }: Backgr
       if (background !== undefined && !signal.aborted) note({ tenant, userId, conversationId });
     },
     async flush() {
+      if (background === undefined || signal.aborted) return;
+      await Promise.all([...tenants].map(noteUnfinished)).catch(failed);
       while ((running.size > 0 || waiting.size > 0) && !signal.aborted) {
         start();
         await Promise.race(running.values());

@@ -1,0 +1,33 @@
+import type { Conversation } from "../domain/conversation.ts";
+import type { MemoryStore } from "../domain/memory-store.ts";
+
+/** How far the first look goes back: to what a process before this one has left. */
+export const firstLookMs = 86_400_000;
+/** Clocks differ, and what was just written is listed late. */
+const overlapMs = 60_000;
+const mostAtOnce = 1_000;
+const pageSize = 100;
+
+/**
+ * Finds the conversations of a tenant that had messages lately, whoever stored them: at first those of a day, then those since
+ * the look before.
+ */
+export function changedConversations(store: MemoryStore, signal: AbortSignal): (tenant: string) => Promise<readonly Conversation[]> {
+  const looked = new Map<string, number>();
+  return async (tenant) => {
+    const now = Date.now();
+    const since = (looked.get(tenant) ?? now - firstLookMs) - (looked.has(tenant) ? overlapMs : 0);
+    const scope = { tenant, userId: undefined, resourceId: undefined };
+    const found: Conversation[] = [];
+    for (let cursor: string | undefined; found.length < mostAtOnce; ) {
+      const query = { orderBy: "updatedAt", direction: "desc", limit: pageSize, cursor, offset: 0 } as const;
+      const page = await store.listConversations(scope, query, signal);
+      const changed = page.items.filter(({ updatedAt }) => updatedAt.getTime() >= since);
+      found.push(...changed);
+      if (page.nextCursor === undefined || changed.length < page.items.length) break;
+      cursor = page.nextCursor;
+    }
+    looked.set(tenant, now);
+    return found;
+  };
+}
