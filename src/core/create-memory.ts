@@ -51,6 +51,7 @@ import { summarySettings } from "./summaries/settings.ts";
 import { summaries } from "./summaries.ts";
 import { exportMessages, importMessages } from "./transfer.ts";
 import { statsOf } from "./user-stats.ts";
+import { parseFlag } from "./validate.ts";
 import { workingMemoryFormats } from "./working-memory/check-format.ts";
 import { workingMemory } from "./working-memory.ts";
 
@@ -167,11 +168,12 @@ export function createMemory(options: MemoryOptions = {}): Memory {
       await Promise.all([core.open(), core.records.isLazy ? undefined : core.records.open()]);
     },
     async flush(call) {
+      const all = parseFlag("all", call?.all) ?? false;
       await core.open();
       await core.queue.drain();
       await core.titles.flush();
-      await core.reading.flush();
-      await core.summarizing.flush();
+      await core.reading.flush({ all });
+      await core.summarizing.flush({ all });
       await core.worker.flush(call?.signal);
       await core.recordEmbedding.flush(call?.signal);
     },

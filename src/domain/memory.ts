@@ -195,6 +195,16 @@ export interface EraseOptions extends CallOptions {
   readonly compact?: boolean | undefined;
 }
 
+/** What `flush` is to wait for. */
+export interface FlushOptions extends CallOptions {
+  /**
+   * Do what other processes have left, too: read facts of conversations that had messages lately, and summarise them, where
+   * that is asked for. A first call looks a day back, later ones since the call before. Vectors are done in any case.
+   * @default false
+   */
+  readonly all?: boolean | undefined;
+}
+
 /** What a handle on one scope can do. {@link Memory.scope} makes one; {@link Memory} itself is the administrator's. */
 export interface ScopedMemory {
   /**
@@ -267,7 +277,7 @@ export interface Memory extends ScopedMemory, AsyncDisposable {
   /** Connects and migrates now. Optional; fails with what to do. */
   ready(options?: CallOptions): Promise<void>;
   /** Resolves when every vector owed at the time of the call is there. With `worker: "manual"` it does the work. */
-  flush(options?: CallOptions): Promise<void>;
+  flush(options?: FlushOptions): Promise<void>;
   stats(options?: CallOptions & { readonly userId?: string | undefined }): Promise<MemoryStats>;
   /** Never rejects: a backend that cannot be reached is an answer. */
   health(options?: CallOptions): Promise<MemoryHealth>;

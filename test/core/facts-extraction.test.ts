@@ -151,7 +151,7 @@ describeEngines("reading facts out of messages", (engine) => {
     const after = engine.memory({ worker: "manual", tablePrefix, facts: { extract: true } });
     const mine = after.scope({ userId });
     await after.ready();
-    await after.flush();
+    await after.flush({ all: true });
     expect(told(await mine.facts.current())).toEqual(["user name Priya"]);
     await mine.addMessages("c", "I live in Oslo.");
     await mine.addMessages("d", "I like tea.");
@@ -166,11 +166,11 @@ describeEngines("reading facts out of messages", (engine) => {
     const userId = newId("user");
     const mine = writing.scope({ userId });
     await mine.addMessages("c", "My name is Priya.");
-    await reading.flush();
+    await reading.flush({ all: true });
     expect(told(await mine.facts.current())).toEqual(["user name Priya"]);
     await mine.addMessages("c", "I live in Oslo.");
     await mine.addMessages("d", "I like tea.");
-    await reading.flush();
+    await reading.flush({ all: true });
     expect(told(await mine.facts.current()).sort()).toEqual(["user likes tea", "user lives_in Oslo", "user name Priya"]);
   });
 

@@ -359,7 +359,7 @@ describe("summaries in the background", () => {
     for (const at of [0, 6]) {
       const said = talk(6, {}, at).map(({ content }) => content);
       await mine.addMessages("c", said);
-      await working.flush();
+      await working.flush({ all: true });
       expect((await mine.summaries.current("c"))?.messageCount).toBe(at + 6);
     }
   });

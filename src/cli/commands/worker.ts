@@ -28,10 +28,10 @@ export function addWorker(program: Command): void {
         note(
           `Embedding with ${embedding?.model ?? "no model: words alone"}; ${count(owed.pending, "message")} to do.${flags.once ? "" : " Ctrl-C ends it."}`,
         );
-        if (stopped === undefined) await memory.flush();
+        if (stopped === undefined) await memory.flush({ all: true });
         else {
           // What fails is told by the logger, and tried again.
-          const look = () => void memory.flush().catch(() => {});
+          const look = () => void memory.flush({ all: true }).catch(() => {});
           const looking = setInterval(look, lookMs);
           look();
           await reportUntil(stopped, async () => (await memory.stats()).owed.pending);

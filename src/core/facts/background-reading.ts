@@ -23,8 +23,8 @@ export interface BackgroundReading {
   noteStored(conversation: ConversationName, messages: readonly Message[]): void;
   /** Goes on where another process, or an earlier one, left off. */
   resume(): void;
-  /** Resolves when all that was noted, or stored by other processes lately, is read, or could not be. */
-  flush(): Promise<void>;
+  /** Resolves when all that was noted is read, or could not be: with `all` also what other processes have stored lately. */
+  flush(options: { readonly all: boolean }): Promise<void>;
   /** Gives up what is under way: it is gone on with by the next process. */
   close(): Promise<void>;
 }
@@ -43,7 +43,7 @@ export function backgroundReading({ core, tenant, logger, isManual }: Background
   /** What is to be read, from which place on; undefined: from where it was read to. */
   const waiting = new Map<string, { readonly name: ConversationName; readonly fromSeq: number | undefined }>();
   const running = new Map<string, Promise<void>>();
-  const resumed = new Set<string>();
+  const tenants = new Set<string>();
   const changed = changedConversations(core.store, closing.signal);
   let retry: NodeJS.Timeout | undefined;
 
@@ -109,11 +109,16 @@ export function backgroundReading({ core, tenant, logger, isManual }: Background
     for (const { userId, id } of await changed(tenant)) note({ tenant, userId, conversationId: id }, undefined);
   }
 
-  /** Once in a process, unless it is told to look again. */
-  function resume(tenant: string, again = false): void {
-    if (!isReading || closing.signal.aborted || (resumed.has(tenant) && !again)) return;
-    resumed.add(tenant);
-    const key = `resume ${tenant}`;
+  /** Once in a process, for each tenant it serves. */
+  function begin(tenant: string): void {
+    if (tenants.has(tenant)) return;
+    tenants.add(tenant);
+    if (!isManual) look(tenant);
+  }
+
+  function look(tenant: string): void {
+    if (!isReading || closing.signal.aborted) return;
+    const key = `look ${tenant}`;
     const work = noteUnfinished(tenant).catch(() => {
       if (!closing.signal.aborted) logger?.warn("[facts] what is left to read could not be looked up: the next process does");
     });
@@ -128,13 +133,13 @@ export function backgroundReading({ core, tenant, logger, isManual }: Background
     noteStored({ tenant, userId, conversationId }, messages) {
       if (!isReading || closing.signal.aborted || messages.every(isUnderWay)) return;
       note({ tenant, userId, conversationId }, Math.min(...messages.map(({ seq }) => seq)));
-      resume(tenant);
+      begin(tenant);
       if (!isManual) start();
     },
-    resume: () => resume(tenant),
-    async flush() {
+    resume: () => begin(tenant),
+    async flush({ all }) {
       for (const [again, place] of unread.splice(0)) note(again, place);
-      for (const one of new Set([tenant, ...resumed])) resume(one, true);
+      if (all) for (const one of new Set([tenant, ...tenants])) look(one);
       while (running.size > 0 || waiting.size > 0) {
         if (closing.signal.aborted) return;
         start();

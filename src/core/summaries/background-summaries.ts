@@ -22,8 +22,8 @@ export interface BackgroundSummaries {
   noteStored(conversation: SummarizedConversation, messages: readonly Message[]): void;
   /** Summaries of it were deleted, because messages changed. */
   noteChanged(conversation: SummarizedConversation): void;
-  /** Resolves when all that was noted, or stored by other processes lately, is done, or could not be. */
-  flush(): Promise<void>;
+  /** Resolves when all that was noted is done, or could not be: with `all` also what other processes have stored lately. */
+  flush(options: { readonly all: boolean }): Promise<void>;
   /** Gives up what is under way: the next message of the conversation begins it anew. */
   close(): Promise<void>;
 }
@@ -144,9 +144,9 @@ export function backgroundSummaries({ core, settings, tenant, logger, isManual }
     noteChanged({ tenant, userId, conversationId }) {
       if (background !== undefined && !signal.aborted) note({ tenant, userId, conversationId });
     },
-    async flush() {
+    async flush({ all }) {
       if (background === undefined || signal.aborted) return;
-      await Promise.all([...tenants].map(noteUnfinished)).catch(failed);
+      if (all) await Promise.all([...tenants].map(noteUnfinished)).catch(failed);
       while ((running.size > 0 || waiting.size > 0) && !signal.aborted) {
         start();
         await Promise.race(running.values());
