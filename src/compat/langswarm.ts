@@ -79,6 +79,7 @@ export interface Agent {
   readonly memoryManager: MemoryManager;
 }
 
+/** Which manager keeps an agent's memory, in which session, and whose it is. */
 export interface CreateAgentOptions {
   readonly id?: string | undefined;
   /** One of the two spellings is required. */

@@ -36,6 +36,7 @@ export interface ProviderOptions {
   readonly tenant?: string | undefined;
 }
 
+/** Which PostgreSQL holds the rows: a server, named here or by the environment, or a client of yours. */
 export interface PostgreSQLConfigOptions extends ProviderOptions {
   /** @default POSTGRES_HOST, else "localhost" */
   readonly host?: string | undefined;
@@ -116,6 +117,7 @@ export class PostgreSQLProvider extends MemorizzProvider {
   }
 }
 
+/** Which MongoDB holds the rows: a server by its URI, or a client of yours. */
 export interface MongoDBConfigOptions extends ProviderOptions {
   /** @default "mongodb://localhost:27017" */
   readonly uri?: string | undefined;

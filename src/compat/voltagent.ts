@@ -49,6 +49,7 @@ export {
 } from "./voltagent/migrate-schema.ts";
 export type * from "./voltagent/shapes.ts";
 
+/** Where the tables are, how many messages a conversation keeps, and which model embeds them. */
 export interface PostgresStorageOptions {
   /** A URL, `{ host, port, database, user, password, ssl }`, or a client of yours: a `pg.Pool` or a PGlite instance. */
   readonly connection: StorageConnection | undefined;
@@ -172,6 +173,7 @@ export class PostgresStorage extends HistoryStorage {
     return this.call("createConversation", () => createConversation(this.memory, conversation));
   }
 
+  /** Whoever's it is. Null when it is not there. */
   getConversation(id: string): Promise<VoltagentConversation | null> {
     return this.call("getConversation", () => findConversation(this.memory, id));
   }
@@ -186,7 +188,7 @@ export class PostgresStorage extends HistoryStorage {
     return this.call("getConversations", () => queryConversations(this.memory, { resourceId, limit: 0, orderBy: "created_at" }));
   }
 
-  /** @throws InvalidArgumentError for an order that is none */
+  /** A user's conversations: 50, those changed last first, unless told otherwise. @throws InvalidArgumentError for an order that is none */
   getConversationsByUserId(userId: string, options: Omit<ConversationQueryOptions, "userId"> = {}): Promise<VoltagentConversation[]> {
     return this.call("getConversationsByUserId", () => queryConversations(this.memory, { ...options, userId }));
   }

@@ -6,6 +6,7 @@ import { InvalidArgumentError } from "../domain/errors.ts";
 import { type LangswarmBackendConfig, langswarmMemoryOptions } from "./langswarm-options.ts";
 import { fillPlaceholders, type Variables } from "./placeholders.ts";
 
+/** Which agent's memory is read from a file, and what its placeholders stand for. */
 export interface LoadConfigOptions {
   /** Whose memory: the agent of this id, where the file configures several. @default the memory of all agents */
   readonly agent?: string | undefined;

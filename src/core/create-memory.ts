@@ -68,8 +68,9 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
    */
   readonly vectors?: VectorsOption | false | undefined;
   /**
-   * Where records live: typed memories, facts, runs, working memory. @default with the sessions, where they are in postgres, sqlite, mongodb or
-   * memory; else an embedded Postgres in ./.unforget, made when the first record is written or read
+   * Where records live: typed memories, facts, summaries, working memory, runs. @default with the sessions, where they are
+   * in postgres, sqlite, mongodb or memory; else an embedded Postgres in ./.unforget, made when the first record is written
+   * or read
    */
   readonly records?: RecordsOption | undefined;
   /**
@@ -94,8 +95,8 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
   /** Summarises conversations in the background, as they grow. @default made by `summaries.create` alone */
   readonly summaries?: SummariesOption | false | undefined;
   /**
-   * `"background"` embeds in this process as messages arrive; `"manual"` leaves it to `flush()` or to a worker
-   * process (serverless). @default "background"
+   * `"background"` embeds, makes titles, reads facts and summarises in this process as messages arrive; `"manual"` leaves
+   * all of it to `flush()`, and vectors also to a worker process (serverless). @default "background"
    */
   readonly worker?: "background" | "manual" | undefined;
   /**
@@ -106,13 +107,16 @@ export interface MemoryOptions extends PostgresSessionStoreOptions {
   readonly logger?: Logger | undefined;
 }
 
+/** How long what agents and workflows did is kept. */
 export interface RunsOptions {
   /** So many days after its start a run is gone, with its steps and events. Above 0. @default kept for good */
   readonly keepDays?: number | undefined;
 }
 
 /**
- * Makes a memory. Does no I/O and reads no environment: it connects on first use, or in `ready()`.
+ * Makes a memory. Does no I/O: it connects on first use, or in `ready()`. Reads no environment itself; what the URL of a
+ * Postgres server leaves open (user, password, database, host, TLS), `pg` takes from PGUSER, PGPASSWORD, PGDATABASE, PGHOST
+ * and PGSSLMODE.
  *
  * @throws InvalidArgumentError for options that contradict each other or cannot be right
  * @example

@@ -5,6 +5,7 @@ import type { Message, MessageInputObject } from "./message.ts";
 import type { RecallOptions } from "./recall.ts";
 import type { LanguageModelLike } from "./titles.ts";
 
+/** What an agent is made of: a model, a memory, instructions and tools. */
 export interface AgentOptions<Store extends ScopedMemory = ScopedMemory> {
   /** A language model of the AI SDK, such as `openai("gpt-4o-mini")`. The package `ai` (5 or later) is loaded by the first call. */
   readonly model: LanguageModelLike;
@@ -18,7 +19,7 @@ export interface AgentOptions<Store extends ScopedMemory = ScopedMemory> {
   readonly maxSteps?: number | undefined;
   /** The agent's name among others: conversations that it begins are of this resource. @default that of the scope, else "default" */
   readonly resourceId?: string | undefined;
-  /** What each turn is given of memory, such as `{ maxTokens: 8000, recall: { limit: 4, minSimilarity: 0.6 } }`. @default as `memory.context` */
+  /** What each turn is given of memory, such as `{ maxTokens: 8000, recall: { limit: 4 } }`. @default as `memory.context` */
   readonly context?: AgentContextOptions | undefined;
   /** Tell memory after each answer that what was recalled for it was of use: see `weights.use` of a recall. @default false */
   readonly reinforce?: boolean | undefined;
@@ -31,6 +32,7 @@ export interface AgentOptions<Store extends ScopedMemory = ScopedMemory> {
   readonly saveEveryMs?: number | undefined;
 }
 
+/** What a turn is given of memory, as `memory.context` takes it. Whose it is, the conversation and the query are the turn's to say. */
 export type AgentContextOptions = Omit<ContextOptions, "userId" | "conversationId" | "query" | "signal">;
 
 /** Tools as `streamText` takes them, by name. */
@@ -48,6 +50,7 @@ export interface AgentTurn {
 /** What the user says: a text, or a message with parts (a file, an image). Its `id` makes a call that is made again no second message. */
 export type AgentMessage = string | Omit<MessageInputObject, "role">;
 
+/** Who talks, in which conversation, and what this turn is given of memory. */
 export interface AgentCallOptions extends CallOptions {
   /** Who talks. Required unless the memory's scope says so. */
   readonly userId?: string | undefined;
@@ -98,6 +101,7 @@ export interface AgentStreamPart {
   readonly [field: string]: unknown;
 }
 
+/** A turn that is over: what was asked, what was answered, and what of memory it was made of. */
 export interface AgentAnswer {
   readonly conversationId: string;
   /** All that was said, of all steps: its texts, a line break between them. */
@@ -120,8 +124,10 @@ export interface MessageSearch {
   searchMessages(query: string, options?: MessageSearchOptions): Promise<FoundMessage[]>;
 }
 
+/** As `recall` takes them. */
 export type MessageSearchOptions = Omit<RecallOptions, "explain">;
 
+/** A message that a search found. */
 export interface FoundMessage extends Message {
   /** When it was said: the same as `createdAt`. */
   readonly timestamp: Date;

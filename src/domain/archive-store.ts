@@ -8,8 +8,11 @@ import type { VectorSelection } from "./vector-store.ts";
  */
 export interface ArchiveStore {
   readonly name: string;
+  /** Connects and prepares; memoised, and forgotten when it fails so that the next call tries again. */
   open(signal?: AbortSignal): Promise<void>;
+  /** Lets go of what the store itself opened; a lent client stays open. Safe to call twice. */
   close(): Promise<void>;
+  /** Never rejects: a backend that cannot be reached is an answer. */
   health(signal?: AbortSignal): Promise<MemoryHealth>;
   /** Stores or replaces messages, by (tenant, user, conversation, message). */
   write(entries: readonly ArchiveEntry[], signal?: AbortSignal): Promise<void>;
@@ -17,6 +20,7 @@ export interface ArchiveStore {
   remove(selection: VectorSelection, signal?: AbortSignal): Promise<void>;
 }
 
+/** A message as it is copied, with its tenant. */
 export interface ArchiveEntry extends StoredMessage {
   readonly tenant: string;
 }

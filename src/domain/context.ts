@@ -2,6 +2,7 @@ import type { CallOptions } from "./call-options.ts";
 import type { MetadataFilter } from "./filter.ts";
 import type { RecallHit, RecallOptions } from "./recall.ts";
 
+/** What a model call is about, how many tokens memory has in it, and how they are filled. */
 export interface ContextOptions extends CallOptions {
   /** Administrator's handle only: whose memory. */
   readonly userId?: string | undefined;
@@ -34,6 +35,7 @@ export interface ContextOptions extends CallOptions {
   readonly deadlineMs?: number | undefined;
 }
 
+/** Which messages are recalled and how they are ranked, as in `recall`. */
 export type ContextRecallOptions = Pick<
   RecallOptions,
   | "roles"
@@ -103,6 +105,7 @@ export interface Context {
   readonly tokens: number;
 }
 
+/** Something that came in, and where it stands in the fenced text. */
 export interface ContextSource {
   readonly kind: ContextKind;
   /** Of the message, fact, record or summary; of notes, `"user"` or `"conversation"`. */
@@ -127,6 +130,7 @@ export interface ContextSource {
  */
 export type ContextOmissionReason = "budget" | "cut" | "duplicate" | "deadline" | "system" | "recalled" | "incomplete" | "older";
 
+/** Something that was left out or cut, and why. */
 export interface ContextOmission {
   readonly kind: ContextKind;
   /** Undefined: the whole kind. */
@@ -145,20 +149,24 @@ export type ContextMessage =
   | { role: "assistant"; content: (ContextTextPart | ContextFilePart | ContextReasoningPart | ContextToolCall | ContextToolResult)[] }
   | { role: "tool"; content: ContextToolResult[] };
 
+/** A part of a message's content, whoever speaks. */
 export type ContextPart = ContextMessage["content"][number];
 
+/** Words. */
 export interface ContextTextPart {
   type: "text";
   text: string;
   providerOptions?: ContextProviderOptions;
 }
 
+/** What the model thought before it spoke. */
 export interface ContextReasoningPart {
   type: "reasoning";
   text: string;
   providerOptions?: ContextProviderOptions;
 }
 
+/** A file: its bytes, base64, or a URL. */
 export interface ContextFilePart {
   type: "file";
   data: string | Uint8Array | URL;
@@ -167,6 +175,7 @@ export interface ContextFilePart {
   providerOptions?: ContextProviderOptions;
 }
 
+/** An image: its bytes, base64, or a URL. */
 export interface ContextImagePart {
   type: "image";
   image: string | Uint8Array | URL;
@@ -174,6 +183,7 @@ export interface ContextImagePart {
   providerOptions?: ContextProviderOptions;
 }
 
+/** A tool that the model called, and what it gave it. */
 export interface ContextToolCall {
   type: "tool-call";
   toolCallId: string;
@@ -183,6 +193,7 @@ export interface ContextToolCall {
   providerOptions?: ContextProviderOptions;
 }
 
+/** What a tool answered to the call of this `toolCallId`. */
 export interface ContextToolResult {
   type: "tool-result";
   toolCallId: string;
@@ -191,8 +202,11 @@ export interface ContextToolResult {
   providerOptions?: ContextProviderOptions;
 }
 
+/** A tool's answer, as a text or as JSON; `error-…` when it failed. */
 export type ContextToolOutput = { type: "text" | "error-text"; value: string } | { type: "json" | "error-json"; value: ContextJson };
 
+/** Any JSON value. */
 export type ContextJson = null | string | number | boolean | { [key: string]: ContextJson } | ContextJson[];
 
+/** By the name of a provider; what memory has written is marked under `unforget`. */
 export type ContextProviderOptions = Record<string, { [key: string]: ContextJson }>;

@@ -42,6 +42,7 @@ export interface ConversationHit {
 /** What a list of conversations tells of each beside itself. */
 export type ConversationDetail = "messageCount" | "lastMessage";
 
+/** A conversation to be made; an administrator's handle has to say whose it is. */
 export interface ConversationInput {
   /** @default a new UUID */
   readonly id?: string | undefined;

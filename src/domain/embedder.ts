@@ -23,6 +23,7 @@ export interface Embedder {
   close?(): Promise<void>;
 }
 
+/** What a model is told beside the texts. */
 export interface EmbedOptions {
   readonly signal?: AbortSignal | undefined;
   /** What the vectors are for; some models embed a query otherwise than a document. @default "document" */

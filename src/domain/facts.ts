@@ -54,6 +54,7 @@ export interface FactSource {
 /** A point in time: a date, ISO 8601, or epoch milliseconds. */
 export type FactTime = Date | string | number;
 
+/** A fact to be asserted: what is so, since when, and who says so. */
 export interface FactInput {
   /** At most 256 characters. @default "user" */
   readonly subject?: string | undefined;
@@ -98,16 +99,19 @@ export interface FactSelection extends CallOptions {
   readonly predicate?: string | undefined;
 }
 
+/** Which facts, and by what was known when. */
 export interface KnownFactsOptions extends FactSelection {
   /** As was known then. @default as is known now */
   readonly knownAt?: FactTime | undefined;
 }
 
+/** Which facts, and true at what time. */
 export interface TrueFactsOptions extends FactSelection {
   /** What was held to be true of this time. @default the time of the knowledge itself */
   readonly asOf?: FactTime | undefined;
 }
 
+/** Which facts a list holds, and in which order. */
 export interface ListFactsOptions extends FactSelection {
   /** Only facts that are true now, as is known now. @default all but the retracted */
   readonly current?: boolean | undefined;
@@ -120,6 +124,7 @@ export interface ListFactsOptions extends FactSelection {
   readonly cursor?: string | undefined;
 }
 
+/** Among which facts a search looks, how many it gives, and how near they must be. */
 export interface SearchFactsOptions extends FactSelection {
   /** Facts that were true once, too. @default false */
   readonly past?: boolean | undefined;
@@ -144,11 +149,13 @@ export interface FactHit {
   };
 }
 
+/** Whose fact it is. */
 export interface FactOptions extends CallOptions {
   /** Administrator's handle: whose it is. */
   readonly userId?: string | undefined;
 }
 
+/** Which messages are read, and by what: a model, or rules alone. */
 export interface ExtractFactsOptions extends CallOptions {
   /** Administrator's handle: whose conversations. */
   readonly userId?: string | undefined;
@@ -164,6 +171,7 @@ export interface ExtractFactsOptions extends CallOptions {
   readonly toolOutput?: boolean | undefined;
 }
 
+/** What was read, and what came of it. */
 export interface FactExtraction {
   /** Messages read for the first time, or again since they changed. */
   readonly messages: number;
@@ -186,6 +194,7 @@ export interface FactsOption {
   readonly extract?: boolean | FactExtractionModel | undefined;
 }
 
+/** A model that reads facts out of messages, and what it is told. */
 export interface FactExtractionModel {
   readonly model: LanguageModelLike;
   /** What the model is told beside the messages, e.g. what matters to this app. @default nothing more */
@@ -206,7 +215,7 @@ export interface Facts {
    * @throws ConflictError after 100 rounds lost to other processes
    */
   put(input: FactInput, options?: CallOptions): Promise<Fact>;
-  /** @throws NotFoundError */
+  /** A fact by its id, superseded and retracted ones too. @throws NotFoundError */
   get(id: string, options?: FactOptions): Promise<Fact>;
   /** What is true now, as is known now; newest knowledge first. */
   current(subject?: string, predicate?: string, options?: FactSelection): Promise<readonly Fact[]>;
@@ -216,6 +225,7 @@ export interface Facts {
   knownAt(date: FactTime, options?: TrueFactsOptions): Promise<readonly Fact[]>;
   /** All that was ever known of a subject, ends and retracted ones too, in the order in which it was true. */
   history(subject: string, predicate?: string, options?: FactSelection): Promise<readonly Fact[]>;
+  /** A page of facts, those recorded last first unless told otherwise. */
   list(options?: ListFactsOptions): Promise<Page<Fact>>;
   /**
    * Facts that are like the query, best first: by words at once, and by meaning when the worker has embedded their statements.

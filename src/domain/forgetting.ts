@@ -50,6 +50,7 @@ interface ForgettingScope extends CallOptions {
   readonly allUsers?: boolean | undefined;
 }
 
+/** Whose memory is looked at, and what of it would be forgotten. */
 export interface ForgettingPlanOptions extends ForgettingScope {
   /** Something is forgotten when one of these fits. @default none */
   readonly rules?: readonly ForgettingRule[] | undefined;
@@ -71,7 +72,7 @@ export interface MessageForgettingRule {
   readonly olderThanDays?: number | undefined;
   /** Created more than so many days ago, and of no use since: see `reinforce`. At least 0. */
   readonly unusedForDays?: number | undefined;
-  /** Of this importance or less, 0 to 1. Who was given none has that of simple signals: see the guide. */
+  /** Of this importance or less, 0 to 1. A message without one has that of simple signals: see the guide. */
   readonly maxImportance?: number | undefined;
   /** Said by one of these. @default anybody */
   readonly roles?: readonly Role[] | undefined;
@@ -112,6 +113,7 @@ export interface FactForgettingRule {
   readonly predicates?: readonly string[] | undefined;
 }
 
+/** When two texts say the same, and what is compared with what. */
 export interface DuplicateOptions {
   /** The share of their words that two texts have in common, 0.5 to 1. @default 0.9 */
   readonly likeness?: number | undefined;
@@ -137,6 +139,7 @@ export interface ForgettingPlan {
   readonly looked: number;
 }
 
+/** What a plan names: `kind` says what it is. */
 export type PlannedItem = PlannedMessage | PlannedRecord | PlannedFact;
 
 interface Planned {
@@ -147,6 +150,7 @@ interface Planned {
   readonly rule: number | undefined;
 }
 
+/** A message that would be forgotten, and why. */
 export interface PlannedMessage extends Planned {
   readonly kind: "message";
   readonly conversationId: string;
@@ -155,6 +159,7 @@ export interface PlannedMessage extends Planned {
   readonly duplicateOf: { readonly conversationId: string; readonly messageId: string } | undefined;
 }
 
+/** A record that would be forgotten, and why. */
 export interface PlannedRecord extends Planned {
   readonly kind: "record";
   readonly type: string;
@@ -166,6 +171,7 @@ export interface PlannedRecord extends Planned {
   readonly duplicateOf: { readonly type: string; readonly recordId: string } | undefined;
 }
 
+/** A fact that would be forgotten, and why. */
 export interface PlannedFact extends Planned {
   readonly kind: "fact";
   readonly factId: string;
@@ -175,21 +181,25 @@ export interface PlannedFact extends Planned {
   readonly duplicateOf: { readonly factId: string } | undefined;
 }
 
+/** What came of a plan. */
 export interface ForgettingReport {
   readonly forgotten: number;
   /** Changed, deleted or forgotten since the plan was made. */
   readonly passedOver: number;
 }
 
+/** What a retention job forgets, and when it deletes that for good. */
 export interface RetentionOptions extends ForgettingPlanOptions {
   /** Delete for good what was forgotten so many days ago, by whatever plan. At least 0. @default never */
   readonly purgeAfterDays?: number | undefined;
 }
 
+/** What a turn of a retention job has forgotten, and deleted for good. */
 export interface RetentionReport extends ForgettingReport {
   readonly purged: number;
 }
 
+/** What of all that is forgotten: whose, by which plan, of which kind. */
 export interface ForgottenOptions extends ForgettingScope {
   /** Only what this plan had forgotten. @default all plans */
   readonly planId?: string | undefined;
@@ -199,11 +209,13 @@ export interface ForgottenOptions extends ForgettingScope {
   readonly kinds?: readonly ForgettableKind[] | undefined;
 }
 
+/** What of all that is forgotten, and for how long it must have been. */
 export interface PurgeOptions extends ForgottenOptions {
   /** Only what was forgotten so many days ago or before. @default 0 */
   readonly forgottenForDays?: number | undefined;
 }
 
+/** Something that is forgotten and can be restored: `kind` says what it is. */
 export type ForgottenItem = ForgottenMessage | ForgottenRecord | ForgottenFact;
 
 /** Since which plan something is forgotten, and why. */
@@ -218,12 +230,14 @@ interface Forgotten extends ForgottenReason {
   readonly forgottenAt: Date;
 }
 
+/** A message that is forgotten, with the text it had. */
 export interface ForgottenMessage extends Forgotten {
   readonly kind: "message";
   readonly conversationId: string;
   readonly messageId: string;
 }
 
+/** A record that is forgotten, with the text it had. */
 export interface ForgottenRecord extends Forgotten {
   readonly kind: "record";
   readonly type: string;
@@ -232,6 +246,7 @@ export interface ForgottenRecord extends Forgotten {
   readonly conversationId: string | undefined;
 }
 
+/** A fact that is forgotten, with its statement. */
 export interface ForgottenFact extends Forgotten {
   readonly kind: "fact";
   readonly factId: string;

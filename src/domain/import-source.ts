@@ -8,6 +8,7 @@ export type SourceSystem = "voltagent" | "langswarm" | "memorizz" | "tutorial" |
 
 /** A `pg.Pool`, `pg.Client` or PGlite instance: what runs a statement. It is only asked for rows, and left open. */
 export interface SourceSqlClient {
+  /** Runs a statement; `values` stand for `$1`, `$2` … in it. */
   query(text: string, values?: unknown[]): Promise<{ readonly rows: readonly unknown[] }>;
 }
 
@@ -38,6 +39,7 @@ export interface ImportFromSource {
   readonly conversations?: "messages" | "rows" | undefined;
 }
 
+/** Whose memory it becomes, whether anything is written, and who is told how far it is. */
 export interface ImportFromOptions extends CallOptions {
   /** Whose memory it becomes where the source names nobody. @default "default" */
   readonly userId?: string | undefined;
@@ -59,6 +61,7 @@ export interface SourceLayout {
   readonly tables: readonly SourceTable[];
 }
 
+/** A table, a collection or a kind of key that was found, and how much it holds. */
 export interface SourceTable {
   readonly name: string;
   /** What becomes of it, e.g. `"messages"`. */
@@ -86,6 +89,7 @@ export interface ImportFromReport {
   readonly skipped: readonly SkippedRows[];
 }
 
+/** Rows that became nothing, and why. */
 export interface SkippedRows {
   readonly reason: string;
   readonly count: number;
@@ -97,7 +101,7 @@ export interface SkippedRows {
 export interface ImportSource {
   /** Says the same source and settings again. Undefined where one source cannot be told from another: it is read from the start. */
   readonly identity: string | undefined;
-  /** @throws InvalidArgumentError when the system's data is not there */
+  /** Looks what there is, before anything is read. @throws InvalidArgumentError when the system's data is not there */
   detect(signal?: AbortSignal): Promise<SourceLayout>;
   /** Rows after a position, a page at a time. Conversations come after their messages. */
   read(after: SourcePosition | undefined, signal?: AbortSignal): AsyncIterable<SourceRow>;
@@ -119,8 +123,10 @@ export interface SourceRow {
   readonly skipped?: string | undefined;
 }
 
+/** What a row becomes: `kind` says what it is. */
 export type SourceItem = SourceMessage | SourceConversation | SourceRecord | SourceNotes | SourceRun | SourceRunPart;
 
+/** A message, as `import` takes it. */
 export interface SourceMessage {
   readonly kind: "message";
   readonly message: ImportedMessage;
@@ -136,6 +142,7 @@ export interface SourceConversation {
   readonly metadata: Metadata;
 }
 
+/** A typed memory. */
 export interface SourceRecord {
   readonly kind: "record";
   readonly type: string;
@@ -156,6 +163,7 @@ export interface SourceNotes {
   readonly content: string;
 }
 
+/** A run of an agent or a workflow. */
 export interface SourceRun {
   readonly kind: "run";
   readonly userId: string | undefined;
@@ -163,6 +171,7 @@ export interface SourceRun {
   readonly run: RunInput;
 }
 
+/** A step or an event of a run. */
 export interface SourceRunPart {
   readonly kind: "runPart";
   readonly userId: string | undefined;

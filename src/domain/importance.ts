@@ -1,6 +1,7 @@
 import type { CallOptions } from "./call-options.ts";
 import type { LanguageModelLike } from "./titles.ts";
 
+/** Which messages are rated, and by what: a model, or simple signals. */
 export interface RateImportanceOptions extends CallOptions {
   /** Administrator's handle only: whose messages. */
   readonly userId?: string | undefined;
@@ -13,6 +14,7 @@ export interface RateImportanceOptions extends CallOptions {
   readonly model?: LanguageModelLike | undefined;
 }
 
+/** How many messages were rated, and how many were not. */
 export interface RateImportanceReport {
   /** Messages that have an importance now, and had none. */
   readonly rated: number;

@@ -10,6 +10,7 @@ import type { MemoryStats } from "./stats.ts";
  * is one by itself, ranking in one statement; the core composes one of any session store and any vector store.
  */
 export interface MemoryStore extends Omit<SessionStore, "stats" | "guarantees" | "outbox"> {
+  /** How much the scope holds; the core adds records, model and name. */
   stats(scope: StoreScope, signal?: AbortSignal): Promise<Omit<MemoryStats, "records" | "embedding" | "store">>;
 
   /** Ranks what the scope holds for a query; both legs, fusion and priors. */
@@ -22,6 +23,7 @@ export interface MemoryStore extends Omit<SessionStore, "stats" | "guarantees" |
   useSpace(space: EmbeddingSpace, signal?: AbortSignal): Promise<void>;
   /** Takes work that is due, for `leaseMs`: no other worker gets it before the lease ends. */
   leaseOwed(limit: number, leaseMs: number, which: OwedChoice, signal?: AbortSignal): Promise<readonly OwedItem[]>;
+  /** Keeps leased items for `leaseMs` from now on. */
   renewOwed(items: readonly OwedItem[], leaseMs: number): Promise<void>;
   /** Stores what was made; an item whose message was changed or deleted meanwhile is dropped. */
   settleOwed(items: readonly SettledItem[], signal?: AbortSignal): Promise<void>;
@@ -37,6 +39,7 @@ export interface EmbeddingSpace {
   readonly dimensions: number;
 }
 
+/** What is looked for, in words and as a vector, among which messages, and how it is weighed. */
 export interface RecallQuery {
   readonly scope: StoreScope;
   readonly conversationId: string | undefined;
@@ -61,6 +64,7 @@ export interface RecallQuery {
   readonly explain: boolean;
 }
 
+/** A message that was found, with the numbers that decided. */
 export interface RecallRow {
   readonly message: Message;
   readonly exchange: readonly Message[];
@@ -73,6 +77,7 @@ export interface RecallRow {
   readonly importance: number;
 }
 
+/** What was found, best first, and how it was looked for. */
 export interface RecallAnswer {
   readonly rows: readonly RecallRow[];
   readonly plan: "exact" | "index";
@@ -107,6 +112,7 @@ export interface OwedItem {
   readonly attempts: number;
 }
 
+/** A piece of work, and what was made of it. */
 export interface SettledItem {
   readonly item: OwedItem;
   readonly vector: Float32Array | undefined;
@@ -116,6 +122,7 @@ export interface SettledItem {
   readonly isDone: boolean;
 }
 
+/** Which work a worker takes. */
 export interface OwedChoice {
   /** Whether the worker can make vectors; without, only the words of earlier turns are taken. */
   readonly vectors: boolean;

@@ -34,6 +34,7 @@ export interface ScopeOptions {
   readonly resourceId?: string | undefined;
 }
 
+/** Whose conversation the messages go to, whether this call may make it, and how many it keeps. */
 export interface AddMessagesOptions extends CallOptions {
   /** Administrator's handle only: whose conversation it is. */
   readonly userId?: string | undefined;
@@ -50,6 +51,7 @@ export interface AddMessagesOptions extends CallOptions {
   readonly conversation?: { readonly title?: string; readonly metadata?: Metadata; readonly language?: string } | undefined;
 }
 
+/** Whose conversations, in which order, and what is told of each. */
 export interface ListConversationsOptions extends CallOptions {
   readonly userId?: string | undefined;
   readonly resourceId?: string | undefined;
@@ -69,6 +71,7 @@ export interface ListConversationsOptions extends CallOptions {
   readonly include?: readonly ConversationDetail[] | undefined;
 }
 
+/** Among which conversations a search looks, and how many it gives. */
 export interface SearchConversationsOptions extends CallOptions {
   readonly userId?: string | undefined;
   readonly resourceId?: string | undefined;
@@ -78,6 +81,7 @@ export interface SearchConversationsOptions extends CallOptions {
   readonly limit?: number | undefined;
 }
 
+/** Up to where a conversation is copied, and what the copy is called. */
 export interface BranchOptions extends CallOptions {
   /** The last message to copy; the results of tool calls made up to there are copied too. @default the newest */
   readonly upTo?: string | undefined;
@@ -87,11 +91,13 @@ export interface BranchOptions extends CallOptions {
   readonly title?: string | undefined;
 }
 
+/** Which model makes the title. */
 export interface GenerateTitleOptions extends CallOptions {
   /** An AI SDK language model. @default that of `createMemory({ titles: { model } })` */
   readonly model?: LanguageModelLike | undefined;
 }
 
+/** Which messages of a conversation; all that is given must hold. */
 export interface ListMessagesOptions extends CallOptions {
   readonly userId?: string | undefined;
   /**
@@ -121,23 +127,33 @@ export interface MessageChanges {
   readonly importance?: number | undefined;
 }
 
+/** `conversations` of a handle. One of another user, tenant or resource is not there, whatever is asked of it. */
 export interface Conversations {
-  /** @throws NotFoundError when it is not there, or is not this scope's */
+  /** A conversation as it is now. @throws NotFoundError when it is not there, or is not this scope's */
   get(id: string, options?: CallOptions): Promise<Conversation>;
-  /** @throws ConflictError when the id is taken */
+  /**
+   * Makes a conversation without messages.
+   *
+   * @throws ConflictError when the id is taken
+   * @throws InvalidArgumentError without a user
+   */
   create(input?: ConversationInput, options?: CallOptions): Promise<Conversation>;
   /**
+   * Changes what is named: title, metadata, pin, archive, or whose it is.
+   *
    * @throws NotFoundError
    * @throws InvalidArgumentError when a scope fixes the user or resource it is to be given to
    * @throws UnsupportedError when it is to be given to another owner and the store cannot do that
    */
   update(id: string, changes: ConversationChanges, options?: CallOptions): Promise<Conversation>;
   /**
-   * Deletes it with its messages, vectors and all that was derived, its working memory and the runs that name it. Returns
-   * whether it was there.
+   * Deletes it with its messages, vectors and all that was derived, such as summaries and facts that nothing else says; its
+   * working memory; and the records and runs that name it. Returns whether it was there.
    */
   delete(id: string, options?: CallOptions): Promise<boolean>;
+  /** A page of conversations, those changed last first unless told otherwise. */
   list(options?: ListConversationsOptions): Promise<Page<ListedConversation>>;
+  /** How many conversations there are, archived ones too. */
   count(options?: Pick<ListConversationsOptions, "userId" | "resourceId" | "signal">): Promise<number>;
   /**
    * Conversations whose titles or messages hold the words, best first: what a search box asks while one types, so the
@@ -161,12 +177,18 @@ export interface Conversations {
   generateTitle(id: string, options?: GenerateTitleOptions): Promise<Conversation>;
 }
 
+/** `messages` of a handle: what was said in a conversation, message by message. */
 export interface Messages {
-  /** @throws NotFoundError when the conversation is not there, or is not this scope's */
+  /** The newest messages that match, oldest first. @throws NotFoundError when the conversation is not there, or is not this scope's */
   list(conversationId: string, options?: ListMessagesOptions): Promise<Page<Message>>;
-  /** @throws NotFoundError */
+  /** A message as it is now. @throws NotFoundError */
   get(conversationId: string, messageId: string, options?: CallOptions): Promise<Message>;
-  /** Keeps id, seq, role and creation time, and what the message was before: see {@link history}. @throws NotFoundError */
+  /**
+   * Changes a message, which keeps id, seq, role and creation time. What it was before is kept where there is a place for
+   * records; else {@link history} is empty.
+   *
+   * @throws NotFoundError
+   */
   update(conversationId: string, messageId: string, changes: MessageChanges, options?: CallOptions): Promise<Message>;
   /** What a message was before each `update`, newest first. It is deleted with the message. @throws NotFoundError */
   history(conversationId: string, messageId: string, options?: CallOptions): Promise<readonly MessageVersion[]>;
@@ -176,6 +198,7 @@ export interface Messages {
   clear(conversationId: string, options?: CallOptions): Promise<number>;
 }
 
+/** Whose the lines are that name nobody, and who is told how far it is. */
 export interface ImportOptions extends CallOptions {
   /** Administrator's handle: the owner of lines that name none. */
   readonly userId?: string | undefined;
@@ -183,11 +206,13 @@ export interface ImportOptions extends CallOptions {
   readonly onProgress?: ((progress: { readonly messages: number; readonly conversations: number }) => void) | undefined;
 }
 
+/** How many messages were stored, of how many conversations. */
 export interface ImportReport {
   readonly messages: number;
   readonly conversations: number;
 }
 
+/** Whose memory is erased, and how thoroughly. */
 export interface EraseOptions extends CallOptions {
   /** Administrator's handle only. */
   readonly userId?: string | undefined;
@@ -259,7 +284,12 @@ export interface ScopedMemory {
   export(options?: CallOptions & { readonly userId?: string | undefined }): AsyncIterable<ExportedMessage>;
   /** Stores messages from anywhere; lines of the same conversation and id update, so running it twice doubles nothing. */
   import(lines: Iterable<ImportedMessage> | AsyncIterable<ImportedMessage>, options?: ImportOptions): Promise<ImportReport>;
-  /** Deletes everything of a user: conversations, messages, vectors, what was derived and owed, working memory, runs. */
+  /**
+   * Deletes everything of a user, on a handle with a `resourceId` of that resource: conversations, messages, vectors, what
+   * was derived and owed, records, facts, notes, runs.
+   *
+   * @throws InvalidArgumentError without a user
+   */
   erase(options?: EraseOptions): Promise<{ readonly conversations: number; readonly messages: number }>;
 }
 
@@ -276,11 +306,21 @@ export interface Memory extends ScopedMemory, AsyncDisposable {
   scope(scope: ScopeOptions): ScopedMemory;
   /** Connects and migrates now. Optional; fails with what to do. */
   ready(options?: CallOptions): Promise<void>;
-  /** Resolves when every vector owed at the time of the call is there. With `worker: "manual"` it does the work. */
+  /**
+   * Resolves when what was owed at the time of the call is done: vectors of messages and records, titles, facts read out of
+   * messages, summaries. With `worker: "manual"` it does the work. Titles, facts and summaries that fail are logged and
+   * tried again.
+   *
+   * @throws the embedding model's error
+   */
   flush(options?: FlushOptions): Promise<void>;
+  /** How much there is of the tenant or of one user, what is still owed, and where it is kept. */
   stats(options?: CallOptions & { readonly userId?: string | undefined }): Promise<MemoryStats>;
   /** Never rejects: a backend that cannot be reached is an answer. */
   health(options?: CallOptions): Promise<MemoryHealth>;
-  /** Finishes what is under way and lets go of what this memory opened. Lent pools and instances stay open. Safe to call twice. */
+  /**
+   * Finishes writes under way, gives up background work (the next process or the next messages go on with it), and lets go
+   * of what this memory opened. Lent pools and instances stay open. Safe to call twice.
+   */
   close(): Promise<void>;
 }

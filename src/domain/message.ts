@@ -48,6 +48,7 @@ export interface MessageVersion {
  */
 export type MessageInput = string | MessageInputObject;
 
+/** A message to be stored; `content`, `parts` or both say what was said. */
 export interface MessageInputObject {
   /** Makes the write idempotent: the same id again updates the message. @default a new UUID */
   readonly id?: string | undefined;

@@ -7,6 +7,7 @@ export type RecallLeg = "vector" | "text";
 /** What can be recalled. */
 export type RecallKind = "message";
 
+/** What a recall is told: whose memory, which messages, how many hits, and how they are ranked. */
 export interface RecallOptions {
   /** Whose memory. Fixed by a scope; required on the administrator's handle unless `allUsers` is true. */
   readonly userId?: string | undefined;
@@ -100,6 +101,7 @@ export interface RecallScores {
 /** An array of hits, best first, with what was done to find them when `explain` was asked for. */
 export type RecallResult = readonly RecallHit[] & { readonly explain?: RecallExplanation };
 
+/** How a recall came to its hits: what was searched, with which weights, and how long it took. */
 export interface RecallExplanation {
   /** Which legs ran, and why one did not. */
   readonly legs: readonly { readonly leg: RecallLeg; readonly used: boolean; readonly reason?: string; readonly candidates: number }[];

@@ -13,8 +13,11 @@ export interface RecordStore {
   readonly name: string;
   readonly guarantees: RecordGuarantees;
 
+  /** Connects and prepares; memoised, and forgotten when it fails so that the next call tries again. */
   open(signal?: AbortSignal): Promise<void>;
+  /** Lets go of what the store itself opened; a lent client stays open. Safe to call twice. */
   close(): Promise<void>;
+  /** Never rejects: a backend that cannot be reached is an answer. */
   health(signal?: AbortSignal): Promise<MemoryHealth>;
 
   /**
@@ -35,9 +38,11 @@ export interface RecordStore {
     change: (found: readonly (StoredRecord | undefined)[]) => readonly RecordOperation[],
     signal?: AbortSignal,
   ): Promise<readonly (StoredRecord | undefined)[]>;
+  /** The records of these names, in their order; undefined for what is not there, or has expired. */
   get(tenant: string, names: readonly RecordName[], signal?: AbortSignal): Promise<readonly (StoredRecord | undefined)[]>;
   /** Records that match, in order; expired ones are not there. */
   list(scope: StoreScope, query: RecordQuery, signal?: AbortSignal): Promise<Page<StoredRecord>>;
+  /** How many records match; expired ones are not there. */
   count(scope: StoreScope, query: RecordConditions, signal?: AbortSignal): Promise<number>;
   /** Full text over name and content, best first. Absent: the core ranks by words itself. */
   searchText?(scope: StoreScope, query: RecordTextQuery, signal?: AbortSignal): Promise<readonly RecordMatch[]>;
@@ -57,6 +62,7 @@ export interface RecordVectors {
    * was made of. Others are left as they are: what a record was given meanwhile stays.
    */
   set(entries: readonly RecordVectorEntry[], signal?: AbortSignal): Promise<void>;
+  /** The vectors of the records of these names, in their order; undefined for those that have none. */
   get(tenant: string, names: readonly RecordName[], signal?: AbortSignal): Promise<readonly (RecordVector | undefined)[]>;
   /** Records of every tenant that want a vector and have none of this model for their name and content. */
   missing(model: string, limit: number, signal?: AbortSignal): Promise<readonly StoredRecord[]>;
@@ -66,17 +72,20 @@ export interface RecordVectors {
   search(scope: StoreScope, query: RecordVectorQuery, signal?: AbortSignal): Promise<readonly RecordSimilarity[]>;
 }
 
+/** A vector, and the model it comes from. */
 export interface RecordVector {
   readonly model: string;
   /** Undefined: the model has no vector for the text, and need not be asked again. */
   readonly values: Float32Array | undefined;
 }
 
+/** A vector for a record. */
 export interface RecordVectorEntry extends RecordVector {
   /** As it was read. */
   readonly record: StoredRecord;
 }
 
+/** What vectors are compared with, and of which records. */
 export interface RecordVectorQuery extends RecordConditions {
   readonly model: string;
   readonly values: Float32Array;
@@ -85,17 +94,20 @@ export interface RecordVectorQuery extends RecordConditions {
   readonly minSimilarity?: number | undefined;
 }
 
+/** A record that is near; `similarity` is the cosine, -1 to 1. */
 export interface RecordSimilarity {
   readonly record: StoredRecord;
   readonly similarity: number;
 }
 
+/** Names a record for good, within its tenant. */
 export interface RecordName {
   readonly userId: string;
   readonly type: string;
   readonly id: string;
 }
 
+/** A record as it is written. */
 export interface NewRecord extends RecordName {
   readonly tenant: string;
   readonly resourceId: string;
@@ -117,12 +129,14 @@ export interface NewRecord extends RecordName {
   readonly wantsVector?: true | undefined;
 }
 
+/** A record as it is kept. */
 export interface StoredRecord extends NewRecord {
   /** 1, and one more with each change; more than `aboveVersion` when that was given. */
   readonly version: number;
   readonly updatedAt: Date;
 }
 
+/** One of the things a write does: put a record, delete one, or make sure of one. */
 export type RecordOperation =
   | {
       readonly put: NewRecord;
@@ -137,6 +151,7 @@ export type RecordOperation =
   /** It must be there, of this version when one is given, and stays as it is: what else is written hangs on it. */
   | { readonly check: RecordName & { readonly tenant: string }; readonly ifVersion?: number | undefined };
 
+/** Which records are meant; all conditions must hold. */
 export interface RecordConditions {
   readonly types?: readonly string[] | undefined;
   /** None of these. */
@@ -156,6 +171,7 @@ export interface RecordConditions {
   readonly filter?: MetadataFilter | undefined;
 }
 
+/** A page of records, in an order. */
 export interface RecordQuery extends RecordConditions {
   readonly orderBy: "createdAt" | "updatedAt" | "position" | "name";
   readonly direction: "asc" | "desc";
@@ -164,12 +180,14 @@ export interface RecordQuery extends RecordConditions {
   readonly offset: number;
 }
 
+/** Words that are looked for, and in which records. */
 export interface RecordTextQuery extends RecordConditions {
   /** As in `TextQuery` of a session store. */
   readonly words: string;
   readonly limit: number;
 }
 
+/** A record that words found. Ranks compare within one answer only; higher is better. */
 export interface RecordMatch {
   readonly record: StoredRecord;
   readonly rank: number;

@@ -20,6 +20,7 @@ export interface MemoryRecord {
   readonly expiresAt: Date | undefined;
 }
 
+/** A record to be stored: what it is of, what it says, and how long it is kept. */
 export interface RecordInput {
   /** The same type and id again replaces the record. @default a new UUID (version 7) */
   readonly id?: string | undefined;
@@ -65,11 +66,13 @@ export interface RecordChanges extends Pick<RecordInput, "content" | "metadata" 
   readonly expiresAt?: Date | string | number | null | undefined;
 }
 
+/** Whose records a call is about. */
 export interface RecordCallOptions extends CallOptions {
   /** Administrator's handle: whose records. Reads without one see everybody's, writes need one. */
   readonly userId?: string | undefined;
 }
 
+/** Whose record is written, and which version it must have. */
 export interface RecordWriteOptions extends RecordCallOptions {
   /** The version the record must have; 0: it must not be there. @default any */
   readonly ifVersion?: number | undefined;
@@ -87,6 +90,7 @@ export interface RecordSelection extends RecordCallOptions {
   readonly filter?: MetadataFilter | undefined;
 }
 
+/** Which records a list holds, and in which order. */
 export interface ListRecordsOptions extends RecordSelection {
   /** @default "createdAt" */
   readonly orderBy?: "createdAt" | "updatedAt" | "name" | undefined;
@@ -99,6 +103,7 @@ export interface ListRecordsOptions extends RecordSelection {
   readonly offset?: number | undefined;
 }
 
+/** What is looked for, as a text, a vector or both, and among which records. */
 export interface QueryRecordsOptions extends RecordSelection {
   /** What is looked for, by meaning and by words. */
   readonly text?: string | undefined;
@@ -112,6 +117,7 @@ export interface QueryRecordsOptions extends RecordSelection {
   readonly minSimilarity?: number | undefined;
 }
 
+/** A record a query found. */
 export interface RecordHit {
   readonly record: MemoryRecord;
   /** Orders one result and compares with nothing else. */
@@ -145,6 +151,7 @@ export interface Records {
   getEmbedding(type: string, id: string, options?: RecordCallOptions): Promise<Float32Array | undefined>;
   /** Records that match, newest first unless told otherwise. Pages stay stable while records arrive. */
   list(options?: ListRecordsOptions): Promise<Page<MemoryRecord>>;
+  /** How many records match. Without a type, what memory keeps for itself, such as facts and runs, is not among them. */
   count(options?: RecordSelection): Promise<number>;
   /**
    * Finds records by meaning and by words, best first. When the embedding model fails, words alone answer.

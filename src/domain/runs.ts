@@ -74,10 +74,12 @@ export interface RunTree extends Run {
   readonly events: readonly RunEventNode[];
 }
 
+/** An event with those below it, by start. */
 export interface RunEventNode extends RunEvent {
   readonly children: readonly RunEventNode[];
 }
 
+/** A run to be written: whose it is, who does it, and how it stands. */
 export interface RunInput {
   /** The same id again replaces the run and keeps its steps and events. @default a new UUID */
   readonly id?: string | undefined;
@@ -107,6 +109,7 @@ export interface RunInput {
 /** What `runs.update` changes; what is left out or undefined stays. `metadata` replaces the whole. */
 export type RunChanges = Partial<Omit<RunInput, "id" | "userId" | "resourceId" | "conversationId" | "kind" | "agentId">>;
 
+/** Which run is meant, and which version it must have. */
 export interface UpdateRunOptions extends CallOptions {
   /** Administrator's handle: whose it is. @default the one of this id that started last */
   readonly userId?: string | undefined;
@@ -114,6 +117,7 @@ export interface UpdateRunOptions extends CallOptions {
   readonly ifVersion?: number | undefined;
 }
 
+/** A step to be written, in place of the one of this id. */
 export interface RunStepInput {
   readonly id: string;
   readonly type: string;
@@ -129,6 +133,7 @@ export interface RunStepInput {
   readonly endedAt?: Date | undefined;
 }
 
+/** An event to be written, in place of the one of this id. */
 export interface RunEventInput {
   readonly id: string;
   readonly type: string;
@@ -144,6 +149,7 @@ export interface RunEventInput {
   readonly endedAt?: Date | undefined;
 }
 
+/** What is written of a run in one batch. */
 export interface RunRecording {
   readonly steps?: readonly RunStepInput[] | undefined;
   readonly events?: readonly RunEventInput[] | undefined;
@@ -155,6 +161,7 @@ export interface RunOptions extends CallOptions {
   readonly userId?: string | undefined;
 }
 
+/** Which runs, and in which order; all conditions must hold. */
 export interface ListRunsOptions extends CallOptions {
   readonly userId?: string | undefined;
   readonly resourceId?: string | undefined;
@@ -193,6 +200,7 @@ export interface Runs {
   list(options?: ListRunsOptions): Promise<Page<Run>>;
   /** A page of runs with steps and events, in one trip for the page and one for all that hangs on it. */
   trees(options?: ListRunsOptions): Promise<Page<RunTree>>;
+  /** How many runs match. */
   count(options?: Omit<ListRunsOptions, "limit" | "cursor" | "offset" | "direction">): Promise<number>;
   /** Deletes runs with steps and events; how many runs there were. Runs they started stay. */
   delete(ids: string | readonly string[], options?: RunOptions): Promise<number>;

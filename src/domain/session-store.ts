@@ -39,8 +39,9 @@ export interface SessionStore {
    */
   append(requests: readonly AppendRequest[], signal?: AbortSignal): Promise<readonly (readonly Message[] | undefined)[]>;
 
-  /** @throws ConflictError when the tenant has a conversation of this id, whoever owns it */
+  /** Stores a conversation without messages. @throws ConflictError when the tenant has a conversation of this id, whoever owns it */
   createConversation(conversation: NewConversation, signal?: AbortSignal): Promise<Conversation>;
+  /** Undefined: it is not there, or not the scope's. */
   getConversation(scope: StoreScope, id: string, signal?: AbortSignal): Promise<Conversation | undefined>;
   /** `updatedAt` becomes now when the title or the metadata are named, and stays when they are not. */
   updateConversation(
@@ -53,10 +54,12 @@ export interface SessionStore {
   deleteConversation(scope: StoreScope, id: string, signal?: AbortSignal): Promise<boolean>;
   /** A store that can tell `query.include` in the same trip, does; else the core asks {@link describeConversations}. */
   listConversations(scope: StoreScope, query: ConversationQuery, signal?: AbortSignal): Promise<Page<ListedConversation>>;
+  /** How many the scope has, archived ones too. */
   countConversations(scope: StoreScope, signal?: AbortSignal): Promise<number>;
 
   /** The newest `limit` messages that match, oldest first, widened to whole tool exchanges. `undefined`: no such conversation. */
   listMessages(scope: StoreScope, conversationId: string, query: MessageQuery, signal?: AbortSignal): Promise<Page<Message> | undefined>;
+  /** Undefined: it is not there, or not the scope's. */
   getMessage(scope: StoreScope, conversationId: string, messageId: string, signal?: AbortSignal): Promise<Message | undefined>;
   /**
    * Deletes these messages, or all when `messageIds` is undefined, with all that was derived; the conversation stays, and
@@ -123,8 +126,10 @@ export interface SessionStore {
   maintain?(signal?: AbortSignal): Promise<void>;
 }
 
+/** What a session store counts. */
 export type SessionStats = Pick<MemoryStats, "conversations" | "messages" | "users">;
 
+/** A conversation as it is written. */
 export interface NewConversation {
   readonly tenant: string;
   readonly userId: string;
@@ -146,6 +151,7 @@ export interface StoredConversationChanges {
   readonly ifTitle?: string | undefined;
 }
 
+/** What a copy of a conversation is called, and up to where it goes. */
 export interface BranchRequest {
   /** Of the new conversation. */
   readonly id: string;
@@ -154,6 +160,7 @@ export interface BranchRequest {
   readonly title: string | undefined;
 }
 
+/** What conversations are searched for, in their titles and in their messages. */
 export interface ConversationSearch {
   /** Lower-case words of letters and digits. A title is wanted that holds any of them; those with most of them first. */
   readonly titleWords: readonly string[];
@@ -170,16 +177,19 @@ export interface FoundConversations {
   readonly messages: readonly { readonly message: Message; readonly rank: number }[];
 }
 
+/** Whose a conversation becomes; what is left out stays. */
 export interface ConversationOwner {
   readonly userId?: string | undefined;
   readonly resourceId?: string | undefined;
 }
 
+/** What a list was asked to tell of a conversation beside itself. */
 export interface ConversationDescription {
   readonly messageCount?: number | undefined;
   readonly lastMessage?: Message | undefined;
 }
 
+/** Messages for one conversation, which may have to be made. */
 export interface AppendRequest {
   readonly tenant: string;
   readonly userId: string;
@@ -226,6 +236,7 @@ export interface NewMessage {
   readonly embedding: Float32Array | null;
 }
 
+/** A page of conversations, in an order. */
 export interface ConversationQuery {
   readonly orderBy: "updatedAt" | "createdAt" | "title";
   readonly direction: "asc" | "desc";
@@ -240,6 +251,7 @@ export interface ConversationQuery {
   readonly include?: readonly ConversationDetail[] | undefined;
 }
 
+/** Which messages of a conversation; all conditions must hold, and bounds are exclusive. */
 export interface MessageQuery {
   readonly limit: number;
   readonly beforeSeq: number | undefined;
@@ -249,12 +261,14 @@ export interface MessageQuery {
   readonly roles: readonly string[] | undefined;
 }
 
+/** The message an export goes on after. */
 export interface ExportPosition {
   readonly userId: string;
   readonly conversationId: string;
   readonly seq: number;
 }
 
+/** A message with the resource of its conversation. */
 export interface ExportRow {
   readonly message: Message;
   readonly resourceId: string;
@@ -276,6 +290,7 @@ export interface StoredMessage {
   readonly toolIds: readonly string[] | null;
 }
 
+/** Words that are looked for, and among which messages. */
 export interface TextQuery {
   readonly scope: StoreScope;
   readonly conversationId: string | undefined;
@@ -299,6 +314,7 @@ export interface TextAnswer {
   readonly words: readonly string[];
 }
 
+/** A message that words found. */
 export interface TextMatch extends Candidate {
   /** Above 0; comparable within one answer only. */
   readonly rank: number;
@@ -323,6 +339,7 @@ export interface Outbox {
   adopt(space: string, signal?: AbortSignal): Promise<void>;
   /** Work that is due, oldest first; nobody else gets it for `leaseMs`. */
   lease(limit: number, leaseMs: number, which: OutboxChoice, signal?: AbortSignal): Promise<readonly OutboxItem[]>;
+  /** Keeps leased items for `leaseMs` from now on. */
   renew(items: readonly OutboxItem[], leaseMs: number): Promise<void>;
   /**
    * Takes finished items off. Answers those of them that are owed otherwise by now: their messages were changed or
@@ -337,6 +354,7 @@ export interface Outbox {
   count(scope: StoreScope | undefined, kinds: readonly OutboxItem["kind"][], signal?: AbortSignal): Promise<OutboxCount>;
 }
 
+/** Which items a worker takes. */
 export interface OutboxChoice {
   /** "forget" items are never held back by a failing embedding model. */
   readonly kinds: readonly OutboxItem["kind"][];
@@ -344,6 +362,7 @@ export interface OutboxChoice {
   readonly failed: boolean;
 }
 
+/** What a vector store is owed: `kind` says whether a vector or a removal. */
 export type OutboxItem = OwedVector | OwedRemoval;
 
 interface OutboxItemBase {
@@ -355,6 +374,7 @@ interface OutboxItemBase {
   readonly attempts: number;
 }
 
+/** A message whose vector is owed. */
 export interface OwedVector extends OutboxItemBase {
   readonly kind: "embed";
   readonly message: StoredMessage;
@@ -362,12 +382,14 @@ export interface OwedVector extends OutboxItemBase {
   readonly revision: string;
 }
 
+/** Messages that were deleted, and whose vectors are to go. */
 export interface OwedRemoval extends OutboxItemBase {
   readonly kind: "forget";
   /** At most 1,000. */
   readonly messageIds: readonly string[];
 }
 
+/** How much is owed, what of it fails, and when the next piece is due. */
 export interface OutboxCount {
   readonly pending: number;
   /** Of these, tried at least once. */

@@ -30,6 +30,7 @@ export interface Summary {
   readonly createdAt: Date;
 }
 
+/** One thing that a summary says. */
 export interface SummaryStatement {
   readonly text: string;
   /** What must not be lost, such as a name, a number, a decision: it stays in every summary made of this one. */
@@ -50,11 +51,13 @@ export interface ConversationSummary {
   readonly until: Date;
 }
 
+/** Whose conversation it is. */
 export interface SummaryOptions extends CallOptions {
   /** Administrator's handle: whose it is. */
   readonly userId?: string | undefined;
 }
 
+/** What of a conversation is summarised, by whom, and whether anew. */
 export interface CreateSummaryOptions extends SummaryOptions {
   /** Newest messages of so many tokens stay out, whole tool exchanges together. 0 or more. @default 0: all are summarised */
   readonly keepTokens?: number | undefined;
@@ -67,6 +70,7 @@ export interface CreateSummaryOptions extends SummaryOptions {
   readonly force?: boolean | undefined;
 }
 
+/** Which summaries of a conversation, and how many at once. */
 export interface ListSummariesOptions extends SummaryOptions {
   /** Only those of this level. @default all */
   readonly level?: number | undefined;
@@ -82,7 +86,10 @@ export interface SummariesOption {
    * `keepTokens`. @default 4000
    */
   readonly afterTokens?: number | undefined;
-  /** The same, as soon as there are more messages than this. 2 to 1,000,000. @default any number */
+  /**
+   * The same, as soon as there are more messages than this; what fits `keepTokens` stays out all the same. 2 to 1,000,000.
+   * @default any number
+   */
   readonly afterMessages?: number | undefined;
   /** Newest messages of so many tokens are left out then. @default half of `afterTokens` */
   readonly keepTokens?: number | undefined;
@@ -109,7 +116,7 @@ export interface Summaries {
   current(conversationId: string, options?: SummaryOptions): Promise<ConversationSummary | undefined>;
   /** All summaries of a conversation, those that are part of others too, newest places first. @throws NotFoundError */
   list(conversationId: string, options?: ListSummariesOptions): Promise<Page<Summary>>;
-  /** @throws NotFoundError for the conversation or the summary */
+  /** A summary by its id, be it part of another or not. @throws NotFoundError for the conversation or the summary */
   get(conversationId: string, summaryId: string, options?: SummaryOptions): Promise<Summary>;
   /** Deletes a summary with those made of it, or all of a conversation; how many. @throws NotFoundError for the conversation */
   delete(conversationId: string, summaryId?: string, options?: SummaryOptions): Promise<number>;

@@ -36,6 +36,7 @@ export interface ImportedMessage {
   readonly embedding?: ImportedEmbedding | undefined;
 }
 
+/** A vector that comes with a message, and the model it is of. */
 export interface ImportedEmbedding {
   /** With or without its provider: `"openai/text-embedding-3-small"`, `"text-embedding-3-small"`. */
   readonly model: string;

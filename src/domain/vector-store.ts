@@ -36,11 +36,13 @@ export interface VectorStore {
   query(query: VectorQuery, signal?: AbortSignal): Promise<readonly VectorMatch[]>;
   /** Deletes what is selected; what is not there is no error. */
   delete(selection: VectorSelection, signal?: AbortSignal): Promise<void>;
+  /** How many vectors the scope has. */
   count(scope: StoreScope, signal?: AbortSignal): Promise<number>;
   /** Does upkeep that takes a while, after a batch of background work. */
   maintain?(signal?: AbortSignal): Promise<void>;
 }
 
+/** A vector to be stored, and what it is found by. */
 export interface VectorEntry extends Candidate {
   readonly tenant: string;
   readonly resourceId: string;
@@ -53,6 +55,7 @@ export interface VectorEntry extends Candidate {
   readonly vector: Float32Array;
 }
 
+/** What vectors are compared with, and which of them; all conditions must hold. */
 export interface VectorQuery {
   readonly scope: StoreScope;
   readonly conversationId: string | undefined;
@@ -67,6 +70,7 @@ export interface VectorQuery {
   readonly limit: number;
 }
 
+/** A message whose vector is near. */
 export interface VectorMatch extends Candidate {
   /** Cosine similarity, -1 to 1; for a store set to another metric its own score, higher is nearer. */
   readonly similarity: number;

@@ -9,6 +9,7 @@ export interface WorkingMemoryOptions extends CallOptions {
   readonly conversationId?: string | undefined;
 }
 
+/** Whose notes are written, and which version they must have. */
 export interface WorkingMemoryWriteOptions extends WorkingMemoryOptions {
   /** The version it must have; 0: there must be none yet. @default any */
   readonly ifVersion?: number | undefined;
@@ -74,8 +75,8 @@ export interface WorkingMemory {
   ): Promise<WorkingMemoryEntry | undefined>;
   /** Merges into notes that are a JSON object, as RFC 7396 has it: objects merge, null deletes, anything else replaces. */
   merge(patch: Readonly<Record<string, unknown>>, options?: WorkingMemoryWriteOptions): Promise<WorkingMemoryEntry>;
-  /** Whether there were any. */
+  /** Deletes the notes and what they were; whether there were any. */
   delete(options?: WorkingMemoryOptions): Promise<boolean>;
-  /** What the notes were, newest first, without what they are now; the last 100 versions are kept. */
+  /** What the notes were, newest first, without what they are now; the last 100 versions are kept. `limit`: 1 to 100. @default 50 */
   history(options?: WorkingMemoryOptions & { readonly limit?: number; readonly cursor?: string }): Promise<Page<WorkingMemoryEntry>>;
 }

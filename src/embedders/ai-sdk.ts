@@ -10,6 +10,7 @@ export interface AiSdkEmbeddingModel {
   readonly modelId: string;
   readonly maxEmbeddingsPerCall: PromiseLike<number | undefined> | number | undefined;
   readonly supportsParallelCalls: PromiseLike<boolean> | boolean;
+  /** One vector for each of `values`, in their order. */
   doEmbed(options: AiSdkEmbedCall): PromiseLike<{ readonly embeddings: readonly (readonly number[])[] }>;
 }
 

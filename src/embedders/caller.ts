@@ -1,6 +1,7 @@
 import type { Embedder } from "../domain/embedder.ts";
 import { InvalidArgumentError } from "../domain/errors.ts";
 
+/** Which model your vectors come from, and how long they are. */
 export interface CallerEmbedderOptions {
   /** Names the model your vectors come from; vectors of another name are refused. */
   readonly model: string;

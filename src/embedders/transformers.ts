@@ -7,12 +7,15 @@ import { vectorCheck } from "./vector-response.ts";
 
 /** The part of `@huggingface/transformers` (version 3 or later) that is used. */
 export interface TransformersModule {
+  /** Fetches or reads the model. */
   pipeline(task: "feature-extraction", model: string, options?: { dtype?: TransformersDtype }): Promise<FeatureExtractor>;
 }
 
 /** What `pipeline("feature-extraction", …)` gives. */
 export interface FeatureExtractor {
+  /** Its `tolist()` gives a vector for each text, in their order. */
   (texts: string[], options: { pooling: TransformersPooling; normalize: boolean }): Promise<{ tolist(): unknown[] }>;
+  /** Lets go of the model. */
   dispose?(): Promise<unknown>;
 }
 

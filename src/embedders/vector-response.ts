@@ -8,7 +8,11 @@ export interface VectorCheck {
   read(vectors: readonly unknown[], expectedCount: number): Float32Array[];
 }
 
-/** @param dimensions the length that was asked for, when one was */
+/**
+ * Checks what a model sends.
+ *
+ * @param dimensions the length that was asked for, when one was
+ */
 export function vectorCheck(model: string, dimensions: number | undefined): VectorCheck {
   let known = dimensions;
   return {

@@ -20,6 +20,7 @@ export interface RecordStorePlace {
   cleanup?(): Promise<void>;
 }
 
+/** What the suite is to expect of a store beside its guarantees. */
 export interface RecordStoreSuiteOptions {
   /**
    * Tests that are expected to fail, by their title, each with the reason. One that passes is red: take it out. For whole

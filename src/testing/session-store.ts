@@ -21,6 +21,7 @@ import { text } from "./session-store/text.ts";
 
 export type { SessionStorePlace } from "./session-store/fixture.ts";
 
+/** What the suite is to expect of a store beside its guarantees, and how long it waits. */
 export interface SessionStoreSuiteOptions {
   /**
    * Tests that are expected to fail, by their title, each with the reason. A test of a guarantee may stand here only when

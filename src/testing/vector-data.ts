@@ -53,6 +53,7 @@ export function isWanted(entry: VectorEntry, { scope, conversationId, roles, sin
   );
 }
 
+/** What a vector has to meet to be compared at all. */
 export type Conditions = Omit<VectorQuery, "vector" | "limit">;
 
 /** A key that no id can forge. */

@@ -34,6 +34,7 @@ export interface VectorStoreHarness {
   readonly dispose?: (() => Promise<void>) | undefined;
 }
 
+/** A store on a client of the test's own, to see that the store leaves it open. */
 export interface LentVectorStore {
   readonly store: VectorStore;
   /** Uses the client; rejects when somebody closed it. */
@@ -42,6 +43,7 @@ export interface LentVectorStore {
   readonly end: () => Promise<unknown>;
 }
 
+/** What the suite is to expect of a store beside its guarantees, and on how many vectors. */
 export interface VectorStoreSuiteOptions {
   /** Answers come from an index that may miss 2 of 100: recall@10 of at least 0.98 is asked for, else of 1. @default false */
   readonly indexed?: boolean | undefined;

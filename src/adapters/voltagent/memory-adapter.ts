@@ -28,6 +28,7 @@ import type {
 import { clearSteps, getSteps, saveSteps } from "./steps.ts";
 import { getWorkflowState, queryWorkflowRuns, setWorkflowState, updateWorkflowState } from "./workflow-states.ts";
 
+/** Where the adapter keeps its tables, how much it keeps, and for how long. */
 export interface PostgreSQLMemoryAdapterOptions {
   /** A URL, `{ host, port, database, user, password, ssl }`, or a client of yours: a `pg.Pool` or a PGlite instance, which stays open. */
   readonly connection: StorageConnection;
@@ -130,7 +131,7 @@ export class PostgreSQLMemoryAdapter {
     });
   }
 
-  /** @throws ConversationAlreadyExistsError */
+  /** Makes a conversation; an empty id becomes a new UUID. @throws ConversationAlreadyExistsError */
   createConversation(input: CreateConversationInput): Promise<VoltagentConversation> {
     return this.#run(async ({ conversations }) => {
       try {
@@ -141,6 +142,7 @@ export class PostgreSQLMemoryAdapter {
     });
   }
 
+  /** Whoever's it is. `null`: it is not there. */
   getConversation(id: string): Promise<VoltagentConversation | null> {
     return this.#run(async ({ conversations }) => {
       const found = await conversations.get(id).catch((error: unknown) => otherwise(error, undefined));
@@ -204,6 +206,7 @@ export class PostgreSQLMemoryAdapter {
     return this.#run((memory) => getSteps(memory, userId, conversationId, options));
   }
 
+  /** The notes of a conversation or of a user. `null`: there are none, or nobody is named. */
   getWorkingMemory(params: WorkingMemoryParams): Promise<string | null> {
     return this.#run(async ({ working }) => {
       const place = notesOf(params);
@@ -213,7 +216,7 @@ export class PostgreSQLMemoryAdapter {
     });
   }
 
-  /** @throws ConversationNotFoundError, or StorageError when nobody is named */
+  /** Replaces the notes of a conversation or of a user. @throws ConversationNotFoundError, or StorageError when nobody is named */
   setWorkingMemory({ content, ...params }: WorkingMemoryParams & { content: string }): Promise<void> {
     return this.#run(async ({ working }) => {
       const place = notesOf(params);
@@ -223,6 +226,7 @@ export class PostgreSQLMemoryAdapter {
     });
   }
 
+  /** Deletes the notes of a conversation or of a user. Where there are none, nothing happens. */
   deleteWorkingMemory(params: WorkingMemoryParams): Promise<void> {
     return this.#run(async ({ working }) => {
       const place = notesOf(params);
@@ -230,6 +234,7 @@ export class PostgreSQLMemoryAdapter {
     });
   }
 
+  /** A state as it was stored last. `null`: there is none of this id. */
   getWorkflowState(executionId: string): Promise<WorkflowStateEntry | null> {
     return this.#run((memory) => getWorkflowState(memory, executionId));
   }
@@ -239,6 +244,7 @@ export class PostgreSQLMemoryAdapter {
     return this.#run((memory) => queryWorkflowRuns(memory, query));
   }
 
+  /** Stores a state as a whole, in place of the one of this id. */
   setWorkflowState(executionId: string, state: WorkflowStateEntry): Promise<void> {
     return this.#run((memory) => this.#writers.run([executionId], () => setWorkflowState(memory, executionId, state)));
   }
@@ -248,6 +254,7 @@ export class PostgreSQLMemoryAdapter {
     return this.#run((memory) => this.#writers.run([executionId], () => updateWorkflowState(memory, executionId, updates)));
   }
 
+  /** Runs of a workflow that wait to be resumed, newest first. */
   getSuspendedWorkflowStates(workflowId: string): Promise<WorkflowStateEntry[]> {
     return this.queryWorkflowRuns({ workflowId, status: "suspended" });
   }
@@ -258,6 +265,7 @@ export class PostgreSQLMemoryAdapter {
     await this.memory.close();
   }
 
+  /** The same as {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

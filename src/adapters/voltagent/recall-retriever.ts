@@ -2,8 +2,9 @@ import { InvalidArgumentError } from "../../domain/errors.ts";
 import type { Memory } from "../../domain/memory.ts";
 import type { RecallHit, RecallOptions } from "../../domain/recall.ts";
 
+/** Which messages the retriever finds, how many, and how it is called where it is given as a tool. */
 export interface RecallRetrieverOptions extends Pick<RecallOptions, "minSimilarity" | "roles" | "kinds" | "filter"> {
-  /** Messages it gives at most. @default 5 */
+  /** Messages it gives at most, 1 to 100. @default 5 */
   readonly limit?: number | undefined;
   /** Also of the conversation that is going on, which the agent has in view anyway. @default false */
   readonly currentConversation?: boolean | undefined;

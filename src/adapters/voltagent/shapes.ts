@@ -8,6 +8,7 @@ export interface UiMessageLike {
   readonly metadata?: unknown;
 }
 
+/** Which messages of a conversation. @default all */
 export interface GetMessagesOptions {
   /** The newest so many. */
   limit?: number;
@@ -31,8 +32,10 @@ export interface VoltagentConversation {
   updatedAt: string;
 }
 
+/** A conversation to be made; with an empty `id` it gets a new UUID. */
 export type CreateConversationInput = Omit<VoltagentConversation, "createdAt" | "updatedAt">;
 
+/** Whose conversations, and in which order; naming neither user nor resource asks for everybody's. */
 export interface ConversationQueryOptions {
   userId?: string;
   resourceId?: string;
@@ -45,6 +48,7 @@ export interface ConversationQueryOptions {
   orderDirection?: "ASC" | "DESC";
 }
 
+/** Whose notes: `scope` says which of the two ids counts. */
 export interface WorkingMemoryParams {
   conversationId?: string;
   userId?: string;
@@ -81,6 +85,7 @@ export interface ConversationStepRecord {
   createdAt: string;
 }
 
+/** Which steps of a conversation. @default all */
 export interface GetConversationStepsOptions {
   /** The last so many. */
   limit?: number;
@@ -144,6 +149,7 @@ export interface WorkflowStateEntry {
   updatedAt: Date;
 }
 
+/** Which runs of workflows; all that is given must hold. */
 export interface WorkflowRunQuery {
   workflowId?: string;
   status?: WorkflowStatus;
@@ -167,6 +173,7 @@ export interface VectorItem {
   content?: string;
 }
 
+/** A vector that a search found. */
 export interface SearchResult extends VectorItem {
   /** (cosine + 1) / 2: from 0 to 1, higher is nearer. */
   score: number;
@@ -174,6 +181,7 @@ export interface SearchResult extends VectorItem {
   distance: number;
 }
 
+/** How many vectors a search gives, how near, and with which metadata. */
 export interface VectorSearchOptions {
   /** @default 10 */
   limit?: number;

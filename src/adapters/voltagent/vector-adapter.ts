@@ -15,6 +15,7 @@ import { checkVector, type ItemRow, itemColumns, toItem, toRow, type VectorRow, 
 import { search } from "./vectors/search.ts";
 import { buildIndex, inspectTable, isStale, mismatch, prepareTable, type VectorDatabase } from "./vectors/table.ts";
 
+/** Where the vectors are kept, how long they may be, and up to how many are compared one by one. */
 export interface PostgreSQLVectorAdapterOptions {
   /** A URL, `{ host, port, database, user, password, ssl }`, or a client of yours: a `pg.Pool` or a PGlite instance, which stays open. */
   readonly connection: StorageConnection;
@@ -126,6 +127,7 @@ export class PostgreSQLVectorAdapter {
     });
   }
 
+  /** Deletes the vector of this id, if there is one. */
   delete(id: string): Promise<void> {
     return this.deleteBatch([id]);
   }
@@ -146,6 +148,7 @@ export class PostgreSQLVectorAdapter {
     });
   }
 
+  /** How many vectors there are. */
   count(): Promise<number> {
     return this.#run("count vectors", async ({ client, table }) => {
       const counted = await this.#whereThere(undefined, () => client.query<{ n: number }>({ text: `SELECT count(*) AS n FROM ${table}` }));
@@ -153,6 +156,7 @@ export class PostgreSQLVectorAdapter {
     });
   }
 
+  /** A vector with what belongs to it. `null`: there is none of this id. */
   get(id: string): Promise<VectorItem | null> {
     return this.#run("get vector", async ({ client, table }) => {
       if (id.includes("\0")) return null;
@@ -182,6 +186,7 @@ export class PostgreSQLVectorAdapter {
     await this.#client.close();
   }
 
+  /** The same as {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -18,10 +18,11 @@ export interface MemoryManager {
   stop(): Promise<void>;
   /** The same as {@link stop}. */
   close(): Promise<void>;
-  /** @throws ConflictError when the id is taken */
+  /** Makes a session; it expires after the manager's `sessionTtl`, unless it says when. @throws ConflictError when the id is taken */
   createSession(options?: CreateSessionOptions): Promise<MemorySession>;
+  /** Whoever's it is. Undefined: it is not there. */
   getSession(sessionId: string): Promise<MemorySession | undefined>;
-  /** @throws ConflictError when the session is another user's */
+  /** The session of this id, or a new one. @throws ConflictError when the session is another user's */
   getOrCreateSession(sessionId: string, options?: Omit<CreateSessionOptions, "sessionId">): Promise<MemorySession>;
   /** Deletes the session with its messages. Whether it was there. */
   deleteSession(sessionId: string): Promise<boolean>;
@@ -34,10 +35,13 @@ export interface MemoryManager {
     query: string,
     options: SearchMessagesOptions & ({ readonly userId: string } | { readonly allUsers: true }),
   ): Promise<SearchResult[]>;
+  /** How many sessions and messages there are, of everybody. Reads the list of all sessions, to tell which are active. */
   getSystemStats(): Promise<SystemStats>;
+  /** Of the memory behind it. Never rejects: a backend that cannot be reached is an answer. */
   health(): Promise<MemoryHealth>;
 }
 
+/** Whose a new session is, and how it is set. */
 export interface CreateSessionOptions extends SessionFields {
   /** @default a new UUID */
   readonly sessionId?: string | undefined;
@@ -46,12 +50,14 @@ export interface CreateSessionOptions extends SessionFields {
   readonly agentId?: string | undefined;
 }
 
+/** Which sessions of a user, and how many at most. */
 export interface ListSessionsOptions {
   readonly status?: SessionStatus | undefined;
   /** @default 50 */
   readonly limit?: number | undefined;
 }
 
+/** How much a manager keeps, in which store, and whether that can be reached. */
 export interface SystemStats {
   readonly usage: {
     readonly sessionCount: number;

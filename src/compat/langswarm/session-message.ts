@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "../../domain/errors.ts";
 import type { Message, MessageInputObject, Metadata } from "../../domain/message.ts";
 
+/** Who speaks, in LangSwarm. */
 export type SessionRole = "user" | "assistant" | "system" | "function" | "tool";
 
 /** A message as LangSwarm has it. */
@@ -17,6 +18,7 @@ export interface SessionMessage {
   readonly toolCalls: readonly Metadata[] | undefined;
 }
 
+/** A message to be stored. Its id is made, and its time is now, where they are not given. */
 export type SessionMessageInput = Pick<SessionMessage, "role" | "content"> & {
   readonly messageId?: string | undefined;
   readonly timestamp?: Date | string | undefined;

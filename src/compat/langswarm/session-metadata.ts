@@ -1,6 +1,7 @@
 import type { Conversation } from "../../domain/conversation.ts";
 import type { Metadata } from "../../domain/message.ts";
 
+/** How a session stands. An active one whose time is over reads `"expired"`. */
 export type SessionStatus = "active" | "paused" | "completed" | "archived" | "expired";
 
 /** What LangSwarm keeps of a session beside its messages. */
@@ -39,6 +40,7 @@ export interface SessionFields {
   readonly properties?: Metadata | undefined;
 }
 
+/** A session in short: how much was said, when, with which words most, and in `summary` also what, where the store keeps summaries. */
 export interface ConversationSummary {
   readonly summaryId: string;
   readonly summary: string;

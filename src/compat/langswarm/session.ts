@@ -34,6 +34,7 @@ export interface MemorySession {
   close(): Promise<void>;
 }
 
+/** Which messages of a session, counted back from the newest. */
 export interface GetMessagesOptions {
   /** @default the session's `maxMessages` */
   readonly limit?: number | undefined;
@@ -43,6 +44,7 @@ export interface GetMessagesOptions {
   readonly since?: Date | string | undefined;
 }
 
+/** Among which messages a search looks, how many it gives, and how near they must be. */
 export interface SearchMessagesOptions {
   /** @default 10 */
   readonly limit?: number | undefined;

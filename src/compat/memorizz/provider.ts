@@ -14,6 +14,7 @@ export interface WhoseOptions extends CallOptions {
   readonly userId?: string | null | undefined;
 }
 
+/** Whose rows, of which memory, how many, and how near to what is asked. */
 export interface RetrieveOptions extends WhoseOptions {
   /** 1 to 1000. @default 1 */
   readonly limit?: number | undefined;
@@ -22,6 +23,7 @@ export interface RetrieveOptions extends WhoseOptions {
   readonly memoryId?: string | undefined;
 }
 
+/** Whose rows, and which page of them. */
 export interface ListAllOptions extends WhoseOptions {
   /** At most so many, newest first. @default all */
   readonly limit?: number | undefined;
@@ -29,6 +31,7 @@ export interface ListAllOptions extends WhoseOptions {
   readonly offset?: number | undefined;
 }
 
+/** Whose history, of which thread, and how far back. */
 export interface HistoryOptions extends WhoseOptions {
   /** @default conversation memory */
   readonly memoryType?: MemoryTypeLike | undefined;
@@ -37,6 +40,7 @@ export interface HistoryOptions extends WhoseOptions {
   readonly threadId?: string | undefined;
 }
 
+/** What is looked for, as a text or a vector, and among which rows. */
 export interface ComponentsOptions extends Omit<RetrieveOptions, "limit"> {
   readonly query?: string | undefined;
   readonly queryEmbedding?: readonly number[] | Float32Array | undefined;
@@ -180,6 +184,7 @@ export class MemorizzProvider {
     return this.store({ ...agent, ...(id !== undefined && { id }) }, MemoryType.MEMAGENT);
   }
 
+  /** The settings of an agent. `null`: there is none of this id. */
   retrieveMemagent(agentId: string): Promise<MemorizzRow | null> {
     return this.retrieveById(agentId, MemoryType.MEMAGENT);
   }
@@ -230,6 +235,7 @@ export class MemorizzProvider {
     return this.memory.close();
   }
 
+  /** The same as {@link close}, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

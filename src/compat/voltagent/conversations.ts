@@ -84,12 +84,17 @@ export async function pageOfConversations(memory: Memory, userId: string, page: 
 
 /** A query that can be run as it is. */
 export interface ExecutableQuery {
+  /** Runs it. Without `limit` it gives 50, without `orderBy` those changed last first. */
   execute(): Promise<VoltagentConversation[]>;
 }
 
 /** A query that can still be given an order. */
 export interface OrderableQuery<Next> {
-  /** @throws InvalidArgumentError in `execute` for what is no field or direction */
+  /**
+   * By which field, and which way. @default "updated_at", "DESC"
+   *
+   * @throws InvalidArgumentError in `execute` for what is no field or direction
+   */
   orderBy(field?: ConversationOrder, direction?: OrderDirection): Next;
 }
 

@@ -136,6 +136,7 @@ export class HistoryStorage {
     return this.call("storeWorkflowStep", (place) => workflows.storeStep(place, this.#known, step));
   }
 
+  /** By its `id`; null when there is none. */
   getWorkflowStep(id: string): Promise<WorkflowStepEntry | null> {
     return this.call("getWorkflowStep", (place) => workflows.getStep(place, this.#known, id));
   }
@@ -145,11 +146,12 @@ export class HistoryStorage {
     return this.call("getWorkflowSteps", (place) => workflows.getSteps(place, workflowHistoryId));
   }
 
-  /** @throws NotFoundError */
+  /** Changes fields of a step; the others stay. @throws NotFoundError */
   updateWorkflowStep(id: string, updates: Partial<WorkflowStepEntry>): Promise<void> {
     return this.call("updateWorkflowStep", (place) => workflows.updateStep(place, this.#known, id, updates));
   }
 
+  /** Deletes a step. One that is not there is no error. */
   deleteWorkflowStep(id: string): Promise<void> {
     return this.call("deleteWorkflowStep", (place) => workflows.deleteStep(place, id));
   }

@@ -28,6 +28,7 @@ export interface MigrateSchemaOptions extends CallOptions {
   readonly onProgress?: ((progress: MigrationProgress) => void) | undefined;
 }
 
+/** Where a migration stands. */
 export interface MigrationProgress {
   /** Which layout of VoltAgent's was found. */
   readonly version: VoltagentVersion;
@@ -41,6 +42,7 @@ export interface MigrationProgress {
   readonly runs: number;
 }
 
+/** How a migration ended. What the database refused is told here, not thrown. */
 export interface MigrateSchemaResult {
   readonly success: boolean;
   /** Conversations that were migrated while this call ran; 0 when there was nothing to do. */
@@ -51,6 +53,7 @@ export interface MigrateSchemaResult {
   readonly error?: Error;
 }
 
+/** Which database holds VoltAgent's tables, how they are called, and whose the conversations become. */
 export interface VoltagentMigrationOptions extends ClientOptions, MigrateSchemaOptions {
   /** The schema that holds the tables. @default "public" */
   readonly schema?: string | undefined;

@@ -13,6 +13,7 @@ export interface VoltagentConversation {
   updatedAt: string;
 }
 
+/** A conversation to be made: whose it is, and with which agent or app. */
 export interface CreateConversationInput {
   /** Empty or left out: a new UUID. */
   readonly id?: string | undefined;
@@ -22,9 +23,12 @@ export interface CreateConversationInput {
   readonly metadata?: Metadata | undefined;
 }
 
+/** What conversations are ordered by. */
 export type ConversationOrder = "created_at" | "updated_at" | "title";
+/** Ascending, or descending. */
 export type OrderDirection = "ASC" | "DESC";
 
+/** Whose conversations, which page of them, and in which order. */
 export interface ConversationQueryOptions {
   readonly userId?: string | undefined;
   readonly resourceId?: string | undefined;
@@ -38,6 +42,7 @@ export interface ConversationQueryOptions {
   readonly orderDirection?: OrderDirection | undefined;
 }
 
+/** What a message of VoltAgent 0.1 is: words, a call of a tool, or what the tool answered. */
 export type MemoryMessageType = "text" | "tool-call" | "tool-result";
 
 /** A message as VoltAgent 0.1 has it. */
@@ -156,6 +161,7 @@ export interface TimelineEvent extends NewTimelineEvent {
   readonly level: string;
 }
 
+/** One run of a workflow. */
 export interface WorkflowHistoryEntry {
   id: string;
   workflowName: string;
@@ -176,6 +182,7 @@ export interface WorkflowHistoryEntry {
   updatedAt?: Date | undefined;
 }
 
+/** A step of a workflow's run; `stepIndex` is its place. */
 export interface WorkflowStepEntry {
   id: string;
   workflowHistoryId: string;
@@ -197,6 +204,7 @@ export interface WorkflowStepEntry {
   updatedAt?: Date | undefined;
 }
 
+/** A point on the timeline of a workflow's run. */
 export interface WorkflowTimelineEvent {
   id: string;
   workflowHistoryId: string;
@@ -217,6 +225,7 @@ export interface WorkflowTimelineEvent {
   createdAt: Date;
 }
 
+/** How often a workflow ran, how it ended, and how long it took. */
 export interface WorkflowStats {
   totalExecutions: number;
   /** Those with the status `"completed"`. */

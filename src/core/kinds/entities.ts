@@ -4,6 +4,7 @@ import type { MemoryRecord, RecordCallOptions, RecordOfBatch } from "../../domai
 import { stableId } from "../../internal/stable-id.ts";
 import { putOrUpdate, type RecordsHandle } from "./put-or-update.ts";
 
+/** Something that is known of an entity, such as its city. */
 export interface EntityAttribute {
   /** Compared without upper and lower case: an entity has one of each. */
   readonly name: string;
@@ -14,6 +15,7 @@ export interface EntityAttribute {
   readonly source?: string | undefined;
 }
 
+/** How an entity relates to another one. */
 export interface EntityRelation {
   /** E.g. `"works at"`. */
   readonly type: string;
@@ -24,6 +26,7 @@ export interface EntityRelation {
   readonly source?: string | undefined;
 }
 
+/** What is known of an entity; of one that is there already, what there is to add. */
 export interface EntityInput {
   /** @default that of the entity of this name, without upper and lower case: there is one of each, but for those of ids of your own */
   readonly id?: string | undefined;
@@ -45,22 +48,27 @@ export interface Entity {
   readonly updatedAt: Date;
 }
 
+/** What is known, how certain it is, and when that was recorded. */
 export type Recorded<Item> = Item & { readonly confidence: number; readonly recordedAt: Date };
 
+/** Whose entities, of which kind, how many, and how near to what is asked. */
 export interface FindEntitiesOptions extends RecordCallOptions {
   readonly kind?: string | undefined;
-  /** 1 to 1000. @default 5 */
+  /** 1 to 1000. @default 5, of `list` 50 */
   readonly limit?: number | undefined;
   /** Cosine similarity, -1 to 1. @default none */
   readonly minSimilarity?: number | undefined;
 }
 
+/** What {@link entities} gives: who and what is spoken of, and what is known of each. */
 export interface Entities {
   /** Makes an entity, or adds to what is known of it: attributes by their names, relations by their type and other end. */
   put(entity: EntityInput, options?: RecordCallOptions): Promise<Entity>;
+  /** Undefined: it is not there. */
   get(id: string, options?: RecordCallOptions): Promise<Entity | undefined>;
   /** Without upper and lower case. */
   getByName(name: string, options?: RecordCallOptions): Promise<Entity | undefined>;
+  /** Entities that say something about a query, best first: by words at once, by meaning when the worker has embedded them. */
   find(query: string, options?: FindEntitiesOptions): Promise<readonly Entity[]>;
   /** Newest first. */
   list(options?: Omit<FindEntitiesOptions, "minSimilarity"> & { readonly cursor?: string }): Promise<Page<Entity>>;

@@ -5,6 +5,7 @@ import { orderedUuid } from "../../internal/ordered-uuid.ts";
 import { parseText } from "../validate.ts";
 import { putOrUpdate, type RecordsHandle } from "./put-or-update.ts";
 
+/** Who an agent shall be, as a whole: what is left out is empty. */
 export interface PersonaInput {
   /** The same id again is the next version. @default a new UUID */
   readonly id?: string | undefined;
@@ -21,6 +22,7 @@ export interface Persona extends PersonaVersion {
   readonly id: string;
 }
 
+/** What a persona is or was, in one of its versions. */
 export interface PersonaVersion {
   readonly name: string;
   readonly role: string;
@@ -32,6 +34,7 @@ export interface PersonaVersion {
   readonly updatedAt: Date;
 }
 
+/** Whose personas, how many, and how near to the task. */
 export interface FindPersonasOptions extends RecordCallOptions {
   /** 1 to 1000. @default 5 */
   readonly limit?: number | undefined;
@@ -39,6 +42,7 @@ export interface FindPersonasOptions extends RecordCallOptions {
   readonly minSimilarity?: number | undefined;
 }
 
+/** What {@link personas} gives: who agents are, and who they were before. */
 export interface Personas {
   /** Makes a persona, or its next version; the last 50 are kept. A persona that stays as it is stays the version it is. */
   put(persona: PersonaInput, options?: RecordCallOptions): Promise<Persona>;

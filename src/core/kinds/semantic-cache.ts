@@ -5,6 +5,7 @@ import type { MemoryRecord } from "../../domain/records.ts";
 import { stableId } from "../../internal/stable-id.ts";
 import type { RecordsHandle } from "./put-or-update.ts";
 
+/** Whose answers are kept, how many and how long, and when two questions are taken for one. */
 export interface SemanticCacheOptions {
   /** Whose answers. They never answer anybody else. */
   readonly userId: string;
@@ -18,6 +19,7 @@ export interface SemanticCacheOptions {
   readonly maxEntries?: number | undefined;
 }
 
+/** An answer that was given before. */
 export interface CachedAnswer {
   /** The question it was given to. */
   readonly query: string;
@@ -27,6 +29,7 @@ export interface CachedAnswer {
   readonly createdAt: Date;
 }
 
+/** How long this answer holds, and what it is cleared by. */
 export interface CachePutOptions extends CallOptions {
   /** @default that of the cache */
   readonly ttlSeconds?: number | undefined;
@@ -34,6 +37,7 @@ export interface CachePutOptions extends CallOptions {
   readonly tag?: string | undefined;
 }
 
+/** What {@link semanticCache} gives: answers by what was asked. */
 export interface SemanticCache {
   /** The answer to a question that was asked before, in these words or in others; undefined: ask the model. */
   get(query: string, options?: CallOptions): Promise<CachedAnswer | undefined>;

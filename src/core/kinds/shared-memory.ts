@@ -6,6 +6,7 @@ import { stableId } from "../../internal/stable-id.ts";
 import { parseCount } from "../validate.ts";
 import type { RecordsHandle } from "./put-or-update.ts";
 
+/** Whose agents share it, under which name, and which of them this is. */
 export interface SharedMemoryOptions {
   /** Whose agents share it. */
   readonly userId: string;
@@ -15,6 +16,7 @@ export interface SharedMemoryOptions {
   readonly agentId: string;
 }
 
+/** What agents have under a key, and which of them wrote it. */
 export interface SharedValue<Value = unknown> {
   readonly value: Value;
   /** 1, and one more with each change. A value that was unset begins anew. */
@@ -24,6 +26,7 @@ export interface SharedValue<Value = unknown> {
   readonly updatedAt: Date;
 }
 
+/** What an agent tells the others. */
 export interface BlackboardEntryInput {
   /** E.g. `"task"`, `"result"`, `"tool_call"`. */
   readonly kind: string;
@@ -32,6 +35,7 @@ export interface BlackboardEntryInput {
   readonly data?: unknown;
 }
 
+/** What an agent has told the others. */
 export interface BlackboardEntry {
   readonly id: string;
   readonly agentId: string;
@@ -41,14 +45,16 @@ export interface BlackboardEntry {
   readonly createdAt: Date;
 }
 
+/** Which entries of the blackboard, and how many. */
 export interface ReadBlackboardOptions extends CallOptions {
   readonly kind?: string | undefined;
   /** Only what this agent has posted. */
   readonly agentId?: string | undefined;
-  /** The newest so many, oldest first. 1 to 1000. @default 100 */
+  /** 1 to 1000; of `read` the newest, oldest first, of `find` the best. @default 100, of `find` 10 */
   readonly limit?: number | undefined;
 }
 
+/** What {@link sharedMemory} gives: values by keys, and a blackboard. Agents of one user and name have the same. */
 export interface SharedMemory {
   /** Undefined: nobody has set it. */
   get(key: string, options?: CallOptions): Promise<SharedValue | undefined>;
@@ -59,7 +65,7 @@ export interface SharedMemory {
    * at once, one gets it.
    */
   compareAndSet(key: string, version: number, value: unknown, options?: CallOptions): Promise<SharedValue | undefined>;
-  /** Changes it by what it is; `change` may be called again. */
+  /** Changes it by what it is; `change` may be called again. @throws ConflictError after 1,000 rounds lost to others */
   update(key: string, change: (before: unknown) => unknown, options?: CallOptions): Promise<SharedValue>;
   /** Whether it was set. */
   unset(key: string, options?: CallOptions): Promise<boolean>;

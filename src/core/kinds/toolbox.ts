@@ -12,8 +12,10 @@ export interface StandardSchemaLike {
   };
 }
 
+/** A JSON Schema, as an object. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
+/** A tool to be registered: what a model is told of it, and the function it calls. */
 export interface ToolInput {
   /** What a model calls it by; the same name again replaces it. */
   readonly name: string;
@@ -27,6 +29,7 @@ export interface ToolInput {
   readonly queries?: readonly string[] | undefined;
 }
 
+/** A tool as it is stored, without its function. */
 export interface StoredTool {
   readonly name: string;
   readonly description: string;
@@ -36,11 +39,13 @@ export interface StoredTool {
   readonly isCallable: boolean;
 }
 
+/** A tool that a search found. Scores order one result; `similarity` is the cosine, undefined when words alone found it. */
 export interface FoundTool extends StoredTool {
   readonly score: number;
   readonly similarity: number | undefined;
 }
 
+/** Whose tools, how many, and how near to the task. */
 export interface FindToolsOptions extends RecordCallOptions {
   /** 1 to 1000. @default 5 */
   readonly limit?: number | undefined;
@@ -50,6 +55,7 @@ export interface FindToolsOptions extends RecordCallOptions {
   readonly callable?: boolean | undefined;
 }
 
+/** What {@link toolbox} gives: tools that stay stored, and their functions as long as this process lives. */
 export interface Toolbox {
   /** Stores what a tool is, and keeps its function in this process. */
   register(tool: ToolInput, options?: RecordCallOptions): Promise<StoredTool>;
@@ -64,7 +70,9 @@ export interface Toolbox {
    * @throws InvalidArgumentError when its schema refuses the input
    */
   call(name: string, input?: unknown): Promise<unknown>;
+  /** Undefined: it is not there. */
   get(name: string, options?: RecordCallOptions): Promise<StoredTool | undefined>;
+  /** Newest first, 50 a page unless told otherwise. */
   list(options?: RecordCallOptions & { readonly limit?: number; readonly cursor?: string }): Promise<Page<StoredTool>>;
   /** Deletes a tool, here and where it is stored; whether it was stored. */
   delete(name: string, options?: RecordCallOptions): Promise<boolean>;

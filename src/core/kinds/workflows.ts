@@ -5,6 +5,7 @@ import type { MemoryRecord, RecordCallOptions } from "../../domain/records.ts";
 import { orderedUuid } from "../../internal/ordered-uuid.ts";
 import type { RecordsHandle } from "./put-or-update.ts";
 
+/** One step: what went in, what came out, or why it failed. */
 export interface WorkflowStep {
   readonly name: string;
   readonly input?: unknown;
@@ -13,8 +14,10 @@ export interface WorkflowStep {
   readonly error?: string | undefined;
 }
 
+/** How a workflow ended. */
 export type WorkflowOutcome = "success" | "failure";
 
+/** How something was done, or how far it has come. */
 export interface WorkflowInput {
   /** The same id again replaces it, e.g. when it has ended. @default a new UUID */
   readonly id?: string | undefined;
@@ -40,23 +43,27 @@ export interface Workflow {
   readonly createdAt: Date;
 }
 
+/** A workflow that a search found. Scores order one result; `similarity` is the cosine, undefined when words alone found it. */
 export interface FoundWorkflow extends Workflow {
   readonly score: number;
   readonly similarity: number | undefined;
 }
 
+/** Whose workflows, with which outcome, how many, and how near to what is asked. */
 export interface FindWorkflowsOptions extends RecordCallOptions {
   /** Only those that ended like this. @default any */
   readonly outcome?: WorkflowOutcome | undefined;
-  /** 1 to 1000. @default 5 */
+  /** 1 to 1000. @default 5, of `list` 50 */
   readonly limit?: number | undefined;
   /** Cosine similarity, -1 to 1. @default none */
   readonly minSimilarity?: number | undefined;
 }
 
+/** What {@link workflows} gives: how things were done before. */
 export interface Workflows {
   /** Stores how something was done, or replaces it. */
   put(workflow: WorkflowInput, options?: RecordCallOptions): Promise<Workflow>;
+  /** Undefined: it is not there. */
   get(id: string, options?: RecordCallOptions): Promise<Workflow | undefined>;
   /** How something like this was done before, best first. */
   find(query: string, options?: FindWorkflowsOptions): Promise<readonly FoundWorkflow[]>;

@@ -8,6 +8,7 @@ import type { BigqueryConnectionOptions } from "../bigquery/rest.ts";
 
 export type { BigqueryClientLike, BigqueryCredentials } from "../bigquery/rest.ts";
 
+/** Which BigQuery holds the copies, as for the session store. */
 export interface BigqueryArchiveStoreOptions extends BigqueryConnectionOptions {}
 
 /** A copy of every message in BigQuery, in the tables of the session store, for analytics and for good. */

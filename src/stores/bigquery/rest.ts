@@ -12,6 +12,7 @@ import { once } from "../../internal/once.ts";
 const store = "bigquery";
 const scope = "https://www.googleapis.com/auth/bigquery";
 
+/** Which project and dataset hold the rows, where they are, and who logs in. */
 export interface BigqueryConnectionOptions {
   /** The project that owns the dataset and pays for the queries. */
   readonly projectId: string;
@@ -34,6 +35,7 @@ export interface BigqueryConnectionOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+/** A service account: its key, or the path of the file that holds it. */
 export type BigqueryCredentials = { readonly client_email: string; readonly private_key: string } | { readonly keyFilename: string };
 
 interface TokenSource {

@@ -28,9 +28,14 @@ export interface PgResult {
   readonly rowCount: number | null;
 }
 
-/** How to reach a server: a URL, or single settings. Anything `pg` reads from the environment is not consulted for `url`. */
+/**
+ * How to reach a server: a URL, or single settings. What they leave open `pg` itself takes from the environment: user,
+ * password, database and TLS from PGUSER, PGPASSWORD, PGDATABASE and PGSSLMODE, and of a URL also host and port from PGHOST
+ * and PGPORT.
+ */
 export interface PgConnectionOptions {
   readonly url?: string | undefined;
+  /** Without `url`. @default "localhost" */
   readonly host?: string | undefined;
   /** @default 5432 */
   readonly port?: number | undefined;

@@ -9,6 +9,7 @@ import type { RecordDatabase } from "../postgres/record-rows.ts";
 import { recordStoreAt } from "../postgres/record-store.ts";
 import { enforcePolicies, securedClient } from "../postgres/row-security.ts";
 
+/** Which Postgres holds the records, and where in it: a server, a client of yours, or an embedded one. */
 export interface PostgresRecordStoreOptions extends PgConnectionOptions {
   /** A client of yours: a `pg.Pool`, or a PGlite instance made with the `vector` extension. It is lent: `close` leaves it open. */
   readonly client?: PgPoolLike | PgliteLike | undefined;

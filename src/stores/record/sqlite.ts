@@ -3,6 +3,7 @@ import { type SqliteFileOptions, sqliteFile } from "../sqlite/database.ts";
 import { recordSchema } from "../sqlite/record-schema.ts";
 import { recordStoreIn } from "../sqlite/record-store.ts";
 
+/** Which SQLite file holds the records. */
 export interface SqliteRecordStoreOptions extends SqliteFileOptions {}
 
 /** Records and their words in an SQLite file: that of the conversations, or one of its own. Needs no package. */

@@ -5,6 +5,7 @@ import { abortable } from "../../internal/abort.ts";
 import { once } from "../../internal/once.ts";
 import { type RedisClient, type RedisConnection, redisConnection, toRedisError } from "./connection.ts";
 
+/** Which Redis it is, and how long to wait for it. */
 export interface RedisConnectionOptions {
   /** `redis://` or `rediss://`, with user and password when needed; any nodes of a cluster. @default "redis://localhost:6379" */
   readonly url?: string | readonly string[] | undefined;

@@ -20,6 +20,7 @@ import { readWindow } from "../windows.ts";
 
 export type { BigqueryClientLike, BigqueryCredentials } from "../bigquery/rest.ts";
 
+/** Which BigQuery holds conversations and messages. */
 export interface BigquerySessionStoreOptions extends BigqueryConnectionOptions {}
 
 /**

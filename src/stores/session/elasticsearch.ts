@@ -24,6 +24,7 @@ import { type ElasticClientLike, type ElasticTransport, httpTransport, lentTrans
 
 export type { ElasticClientLike } from "../elasticsearch/transport.ts";
 
+/** Which Elasticsearch or OpenSearch holds conversations and messages, how to log in, and under which names. */
 export interface ElasticsearchSessionStoreOptions {
   /** URLs of the nodes; they take turns. @default ["http://localhost:9200"] */
   readonly hosts?: readonly string[] | undefined;

@@ -26,6 +26,7 @@ import { wordSearch } from "../memory/word-search.ts";
 import { memoryRecordStore } from "../record/memory.ts";
 import { takingRecords } from "../taking-records.ts";
 
+/** How much this process keeps before it drops what is oldest. */
 export interface MemorySessionStoreOptions {
   /** Beyond so many the oldest messages of a conversation are dropped, with the results of their tool calls. At least 1. @default no bound */
   readonly maxMessagesPerConversation?: number | undefined;

@@ -21,6 +21,7 @@ import { openSessions } from "../mongodb/session-database.ts";
 import { searchText } from "../mongodb/text.ts";
 import { takingRecords } from "../taking-records.ts";
 
+/** Which MongoDB holds conversations and messages, where in it, and for how long. */
 export interface MongodbSessionStoreOptions extends MongodbConnectionOptions {
   /** A conversation that nobody appends to for so long is deleted with its messages; each append begins the time anew. @default kept for good */
   readonly ttlSeconds?: number | undefined;

@@ -30,6 +30,7 @@ import { buildVectorIndex, currentSpace, useSpace } from "../postgres/spaces.ts"
 import type { SqlClient } from "../postgres/sql-client.ts";
 import { storeStats } from "../postgres/stats.ts";
 
+/** Which Postgres holds the data, and where in it: a server, a client of yours, or an embedded one. */
 export interface PostgresSessionStoreOptions extends PgConnectionOptions {
   /**
    * A client of yours: a `pg.Pool`, or a PGlite instance made with the `vector` extension. It is lent: `close` leaves

@@ -27,6 +27,7 @@ import {
 import { adopt, count, fail, lease, owe, renew, settle } from "../redis/session-outbox.ts";
 import type { RedisSpace } from "../redis/session-space.ts";
 
+/** Which Redis holds conversations and messages, under which keys, and for how long. */
 export interface RedisSessionStoreOptions extends RedisConnectionOptions {
   /** Of every key; nothing outside of it is read or written. @default "unforget:" */
   readonly keyPrefix?: string | undefined;

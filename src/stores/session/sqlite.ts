@@ -31,6 +31,7 @@ import { sessionSchema } from "../sqlite/session-schema.ts";
 import { searchText } from "../sqlite/words.ts";
 import { readWindow, type WindowReader } from "../windows.ts";
 
+/** Which SQLite file holds conversations and messages. */
 export interface SqliteSessionStoreOptions extends SqliteFileOptions {}
 
 /** Conversations, messages and their words in one SQLite file, which several processes may open. Needs no package. */

@@ -7,6 +7,7 @@ import type { MemoryHealth } from "../../domain/health.ts";
 import { loadSqlite } from "../../internal/load-sqlite.ts";
 import { once } from "../../internal/once.ts";
 
+/** Which file it is, and how long to wait for others that write to it. */
 export interface SqliteFileOptions {
   /**
    * The database file, made when it is missing, with its directory; several stores and processes may share it.

@@ -17,6 +17,7 @@ import { LargeScopes } from "../postgres/recall.ts";
 import type { SqlClient, SqlValue } from "../postgres/sql-client.ts";
 import { encodeVectorArray } from "../postgres/vectors.ts";
 
+/** Which Postgres holds the vectors, in which precision, and how they are indexed and compared. */
 export interface PgvectorVectorStoreOptions extends PgConnectionOptions {
   /** A client of yours: a `pg.Pool`, or a PGlite instance made with the `vector` extension. It is lent: `close` leaves it open. */
   readonly client?: PgPoolLike | PgliteLike | undefined;

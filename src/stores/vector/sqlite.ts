@@ -12,6 +12,7 @@ import { loadSqlite } from "../../internal/load-sqlite.ts";
 import { once } from "../../internal/once.ts";
 import { scalarToken, scalarTokens } from "../../internal/scalar-tokens.ts";
 
+/** Which SQLite file holds the vectors, and how long to wait for others that write to it. */
 export interface SqliteVectorStoreOptions {
   /**
    * The database file, made when it is missing; several processes may open it, and the stores of sessions and records
@@ -31,15 +32,22 @@ export interface SqliteVectorStoreOptions {
 
 /** What this store uses of a `DatabaseSync` (`node:sqlite`). */
 export interface SqliteDatabaseLike {
+  /** Runs statements that give no rows. */
   exec(sql: string): void;
+  /** Makes a statement that can be run many times. */
   prepare(sql: string): SqliteStatementLike;
+  /** Loads sqlite-vec, where it is not there yet. */
   loadExtension(path: string): void;
   readonly isTransaction: boolean;
+  /** Called only on a database that this store opened. */
   close(): void;
 }
 
+/** What this store uses of a prepared statement. */
 export interface SqliteStatementLike {
+  /** Every row it gives. */
   all(...values: SqliteValue[]): unknown[];
+  /** Runs it, and gives no rows. */
   run(...values: SqliteValue[]): unknown;
 }
 
