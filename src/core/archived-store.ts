@@ -6,6 +6,7 @@ import type { Message } from "../domain/message.ts";
 import type { StoreScope } from "../domain/scope.ts";
 import type { ExportPosition, MessageReference, SessionStore, StoredMessage } from "../domain/session-store.ts";
 import type { VectorSelection } from "../domain/vector-store.ts";
+import { everyConversation } from "./every-conversation.ts";
 
 /** How far back messages without text are looked for that came right before one with text. */
 const textlessReach = 50;
@@ -193,12 +194,8 @@ function runsBefore(messages: readonly Message[], places: ReadonlySet<number>): 
 }
 
 async function ownedConversations(store: MemoryStore, scope: StoreScope, signal: AbortSignal | undefined): Promise<Conversation[]> {
+  const oldestFirst = { orderBy: "createdAt", direction: "asc", limit: 1_000 } as const;
   const found: Conversation[] = [];
-  for (let cursor: string | undefined; ; ) {
-    const query = { orderBy: "createdAt", direction: "asc", limit: 1_000, cursor, offset: 0 } as const;
-    const page = await store.listConversations(scope, query, signal);
-    found.push(...page.items);
-    if (page.nextCursor === undefined) return found;
-    cursor = page.nextCursor;
-  }
+  for await (const conversation of everyConversation(store, scope, oldestFirst, signal)) found.push(conversation);
+  return found;
 }

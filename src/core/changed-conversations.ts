@@ -1,5 +1,6 @@
 import type { Conversation } from "../domain/conversation.ts";
 import type { MemoryStore } from "../domain/memory-store.ts";
+import { everyConversation } from "./every-conversation.ts";
 
 /** How far the first look goes back: to what a process before this one has left. */
 export const firstLookMs = 86_400_000;
@@ -19,13 +20,11 @@ export function changedConversations(store: MemoryStore, signal: AbortSignal): (
     const since = (looked.get(tenant) ?? now - firstLookMs) - (looked.has(tenant) ? overlapMs : 0);
     const scope = { tenant, userId: undefined, resourceId: undefined };
     const found: Conversation[] = [];
-    for (let cursor: string | undefined; found.length < mostAtOnce; ) {
-      const query = { orderBy: "updatedAt", direction: "desc", limit: pageSize, cursor, offset: 0 } as const;
-      const page = await store.listConversations(scope, query, signal);
-      const changed = page.items.filter(({ updatedAt }) => updatedAt.getTime() >= since);
-      found.push(...changed);
-      if (page.nextCursor === undefined || changed.length < page.items.length) break;
-      cursor = page.nextCursor;
+    const newestFirst = { orderBy: "updatedAt", direction: "desc", limit: pageSize } as const;
+    for await (const conversation of everyConversation(store, scope, newestFirst, signal)) {
+      if (conversation.updatedAt.getTime() < since) break;
+      found.push(conversation);
+      if (found.length === mostAtOnce) break;
     }
     looked.set(tenant, now);
     return found;

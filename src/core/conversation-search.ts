@@ -6,6 +6,7 @@ import type { StoreScope } from "../domain/scope.ts";
 import type { ConversationSearch, FoundConversations, MessageReference, TextMatch } from "../domain/session-store.ts";
 import { snippetAround, titleMatch, titleWords } from "../domain/title-words.ts";
 import { segmentWords } from "../domain/words.ts";
+import { everyConversation } from "./every-conversation.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { parseCount, parseText } from "./validate.ts";
 
@@ -66,7 +67,8 @@ async function composed(
   signal: AbortSignal | undefined,
 ): Promise<FoundConversations> {
   const all = new Map<string, Conversation>();
-  for await (const conversation of everyConversation(store, scope, search.archived, signal)) {
+  const newestFirst = { orderBy: "updatedAt", direction: "desc", limit: 1_000, archived: search.archived } as const;
+  for await (const conversation of everyConversation(store, scope, newestFirst, signal)) {
     all.set(keyOf(conversation.userId, conversation.id), conversation);
   }
   const matches = await textMatches(store, scope, search, signal);
@@ -75,21 +77,6 @@ async function composed(
   const ranks = new Map(wanted.map((match) => [keyOf(match.userId, match.conversationId), match.rank]));
   const messages = stored.map(({ message }) => ({ message, rank: ranks.get(keyOf(message.userId, message.conversationId)) ?? 0 }));
   return { conversations: [...all.values()], messages };
-}
-
-async function* everyConversation(
-  store: MemoryStore,
-  scope: StoreScope,
-  archived: boolean | undefined,
-  signal: AbortSignal | undefined,
-): AsyncIterable<Conversation> {
-  for (let cursor: string | undefined; ; ) {
-    const query = { orderBy: "updatedAt", direction: "desc", limit: 1_000, cursor, offset: 0, archived } as const;
-    const page = await store.listConversations(scope, query, signal);
-    yield* page.items;
-    if (page.nextCursor === undefined) return;
-    cursor = page.nextCursor;
-  }
 }
 
 async function textMatches(

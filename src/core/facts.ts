@@ -11,6 +11,7 @@ import type {
 } from "../domain/facts.ts";
 import type { RecordStore } from "../domain/record-store.ts";
 import type { StoreScope } from "../domain/scope.ts";
+import { everyConversation } from "./every-conversation.ts";
 import { extractFacts } from "./facts/extract-facts.ts";
 import { type FactPlace, findEither, getFacts } from "./facts/fact-changes.ts";
 import { type StoredFact, storedFact, toFact } from "./facts/fact-record.ts";
@@ -189,13 +190,7 @@ async function* conversationsOf(
     yield found;
     return;
   }
-  for (let cursor: string | undefined; ; ) {
-    const query = { orderBy: "createdAt", direction: "asc", limit: 100, cursor, offset: 0 } as const;
-    const page = await core.store.listConversations(scope, query, signal);
-    yield* page.items;
-    if (page.nextCursor === undefined) return;
-    cursor = page.nextCursor;
-  }
+  yield* everyConversation(core.store, scope, { orderBy: "createdAt", direction: "asc", limit: 100 }, signal);
 }
 
 function modelOf(given: ExtractFactsOptions["model"], standing: FactExtractionModel | undefined): FactExtractionModel | undefined {

@@ -11,6 +11,7 @@ import type {
   SessionStore,
   StoredMessage,
 } from "../domain/session-store.ts";
+import { everyConversation } from "./every-conversation.ts";
 
 /** Removals name at most so many messages each. */
 const removalSize = 1_000;
@@ -42,13 +43,9 @@ export interface LocalOutbox extends Outbox {
 /** The scope's conversations, all of them. */
 async function conversationIds(sessions: SessionStore, scope: StoreScope, signal: AbortSignal | undefined): Promise<string[]> {
   const ids: string[] = [];
-  for (let cursor: string | undefined; ; ) {
-    const query = { orderBy: "createdAt", direction: "asc", limit: 1_000, cursor, offset: 0 } as const;
-    const page = await sessions.listConversations(scope, query, signal);
-    ids.push(...page.items.map(({ id }) => id));
-    if (page.nextCursor === undefined) return ids;
-    cursor = page.nextCursor;
-  }
+  const oldestFirst = { orderBy: "createdAt", direction: "asc", limit: 1_000 } as const;
+  for await (const { id } of everyConversation(sessions, scope, oldestFirst, signal)) ids.push(id);
+  return ids;
 }
 
 export function localOutbox(sessions: SessionStore): LocalOutbox {

@@ -1,12 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { MemoryError } from "../domain/errors.ts";
 import type { RecordName, RecordOperation, RecordStore, StoredRecord } from "../domain/record-store.ts";
 import type { MemoryCore } from "./memory-core.ts";
-
-/** How often a change is tried that others come between, where the store cannot read and write in one step. */
-const mostRounds = 100;
-/** Short, or those that pause lose to those that just come. */
-const longestPauseMs = 10;
+import { untilUnchanged } from "./until-unchanged.ts";
 
 export interface RecordChange {
   readonly tenant: string;
@@ -37,7 +31,7 @@ export function changeRecord(
     const [before] = await records.get(tenant, [name], signal);
     return (await records.write(change(before), signal))[0];
   };
-  return untilUnchanged(core, key, round, repeats);
+  return core.writers.run([JSON.stringify(key)], () => (repeats ? untilUnchanged(round) : round()));
 }
 
 export interface RecordsChange extends Pick<RecordChange, "tenant" | "repeats"> {
@@ -56,34 +50,5 @@ export function changeRecords(
   if (records.change !== undefined) return records.change(tenant, names, change, signal);
   const key = ["records", tenant, ...new Set(names.map(({ userId }) => userId))];
   const round = async () => records.write(change(await records.get(tenant, names, signal)), signal);
-  return untilUnchanged(core, key, round, repeats);
-}
-
-/**
- * Reads and writes by versions, again when another process came between; writers of this process wait for each other.
- *
- * @param key what is changed
- * @param repeats whether it may be tried again
- * @throws ConflictError when the last round was lost, too
- */
-export function untilUnchanged<Value>(
-  core: Pick<MemoryCore, "writers">,
-  key: readonly string[],
-  round: () => Promise<Value>,
-  repeats = true,
-): Promise<Value> {
-  return core.writers.run([JSON.stringify(key)], async () => {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await round();
-      } catch (error) {
-        if (!repeats || !isConflict(error) || attempt === mostRounds) throw error;
-      }
-      await sleep(longestPauseMs * Math.random());
-    }
-  });
-}
-
-export function isConflict(error: unknown): boolean {
-  return MemoryError.isInstance(error) && error.code === "conflict";
+  return core.writers.run([JSON.stringify(key)], () => (repeats ? untilUnchanged(round) : round()));
 }

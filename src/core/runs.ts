@@ -17,10 +17,11 @@ import { batchesOf } from "../internal/batches.ts";
 import { allRecords } from "./all-records.ts";
 import type { MemoryCore } from "./memory-core.ts";
 import { validateId } from "./messages/normalize-message.ts";
-import { changeRecord, isConflict } from "./record-changes.ts";
+import { changeRecord } from "./record-changes.ts";
 import { changedRun, newRun, runFilter, runType, toRun } from "./runs/run-records.ts";
 import { eventType, indexOf, newEvent, newStep, stepRecordId, stepType, toTree } from "./runs/run-tree.ts";
 import { narrowed, ownerOf } from "./scope.ts";
+import { isConflict } from "./until-unchanged.ts";
 import { parseCount, parseTime } from "./validate.ts";
 
 /** Rows read at once of what hangs on runs. */

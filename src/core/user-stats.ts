@@ -1,5 +1,6 @@
 import type { MemoryStore } from "../domain/memory-store.ts";
 import type { StoreScope } from "../domain/scope.ts";
+import { everyConversation } from "./every-conversation.ts";
 
 const weekMs = 7 * 86_400_000;
 
@@ -18,12 +19,10 @@ export async function statsOf(store: MemoryStore, scope: StoreScope, signal: Abo
 
 async function countSince(store: MemoryStore, scope: StoreScope, since: number, signal: AbortSignal | undefined): Promise<number> {
   let count = 0;
-  for (let cursor: string | undefined; ; ) {
-    const query = { orderBy: "createdAt", direction: "desc", limit: 1_000, cursor, offset: 0 } as const;
-    const page = await store.listConversations(scope, query, signal);
-    const young = page.items.filter(({ createdAt }) => createdAt.getTime() >= since);
-    count += young.length;
-    if (page.nextCursor === undefined || young.length < page.items.length) return count;
-    cursor = page.nextCursor;
+  const newestFirst = { orderBy: "createdAt", direction: "desc", limit: 1_000 } as const;
+  for await (const { createdAt } of everyConversation(store, scope, newestFirst, signal)) {
+    if (createdAt.getTime() < since) break;
+    count++;
   }
+  return count;
 }

@@ -1,5 +1,6 @@
+import { isConflict } from "../../core/until-unchanged.ts";
 import type { CallOptions } from "../../domain/call-options.ts";
-import { DimensionMismatchError, InvalidArgumentError, MemoryError } from "../../domain/errors.ts";
+import { DimensionMismatchError, InvalidArgumentError } from "../../domain/errors.ts";
 import type { ImportFromOptions, ImportFromReport, ImportFromSource } from "../../domain/import-source.ts";
 import type { Logger } from "../../domain/logger.ts";
 import type { Memory } from "../../domain/memory.ts";
@@ -350,7 +351,7 @@ export class MemorizzProvider {
       try {
         space = await records.put({ id: ownModel, type: spaceType, metadata: { dimensions: wanted } }, { userId: nobody, ifVersion: 0 });
       } catch (error) {
-        if (!MemoryError.isInstance(error) || error.code !== "conflict") throw error;
+        if (!isConflict(error)) throw error;
         space = await records.get(spaceType, ownModel, { userId: nobody });
       }
     }

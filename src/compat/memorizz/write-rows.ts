@@ -1,4 +1,5 @@
-import { InvalidArgumentError, MemoryError } from "../../domain/errors.ts";
+import { untilUnchanged } from "../../core/until-unchanged.ts";
+import { InvalidArgumentError } from "../../domain/errors.ts";
 import type { MemoryRecord, RecordOfBatch, Records } from "../../domain/records.ts";
 import { orderedUuid } from "../../internal/ordered-uuid.ts";
 import { stableUuid } from "../../internal/stable-id.ts";
@@ -27,7 +28,6 @@ interface RowDraft {
   vector: RowVector;
 }
 
-const mostRounds = 100;
 const idsAtOnce = 1_000;
 
 /** Stores rows, or changes those of their ids or names: all of a user's or none. Answers their ids in order. */
@@ -69,17 +69,6 @@ export async function changeRow(writer: RowWriter, find: () => Promise<MemoryRec
     await put(writer, draft.owner, [draft]);
     return true;
   });
-}
-
-/** Again when somebody was faster. */
-async function untilUnchanged<Value>(work: () => Promise<Value>): Promise<Value> {
-  for (let round = 1; ; round++) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!MemoryError.isInstance(error) || error.code !== "conflict" || round === mostRounds) throw error;
-    }
-  }
 }
 
 async function put({ records }: RowWriter, userId: string, drafts: readonly RowDraft[]): Promise<void> {

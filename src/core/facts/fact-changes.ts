@@ -1,7 +1,7 @@
 import type { RecordConditions, RecordOperation, RecordStore, StoredRecord } from "../../domain/record-store.ts";
 import type { StoreScope } from "../../domain/scope.ts";
 import { allRecords } from "../all-records.ts";
-import { isConflict } from "../record-changes.ts";
+import { untilUnchanged } from "../until-unchanged.ts";
 import {
   derivationType,
   type FactData,
@@ -20,8 +20,6 @@ import { endingsOf, holderOf } from "./timeline.ts";
 
 /** Each page is sorted anew: one that holds what most users have is read once. */
 const recordsAtOnce = 10_000;
-/** How often a fact is marked that others change at the same time. */
-const mostRounds = 100;
 
 /** Whose facts are read and written, and where. */
 export interface FactPlace {
@@ -162,19 +160,14 @@ async function markLate(place: FactPlace, gone: readonly string[]): Promise<void
   for (const id of new Set(links.map(linkedFact))) if (!gone.includes(id)) await markOne(place, id, gone);
 }
 
-async function markOne(place: FactPlace, id: string, gone: readonly string[]): Promise<void> {
-  for (let round = 1; ; round++) {
+function markOne(place: FactPlace, id: string, gone: readonly string[]): Promise<void> {
+  return untilUnchanged(async () => {
     const [fact] = await getFacts(place, [id]);
     if (fact === undefined || fact.data.isStale || !fact.data.derivedFrom.some((parent) => gone.includes(parent))) return;
     const changes = factChanges(place);
     changes.change(fact, { ...fact, data: { ...fact.data, isStale: true } });
-    try {
-      await changes.write();
-      return;
-    } catch (error) {
-      if (!isConflict(error) || round === mostRounds) throw error;
-    }
-  }
+    await changes.write();
+  });
 }
 
 /** Whether what is derived from a fact still has its ground. */

@@ -1,10 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { MemoryError } from "../../domain/errors.ts";
 import type { KeyedQueue } from "../../internal/keyed-queue.ts";
-
-/** How often a timeline is written that other processes come between. */
-const mostRounds = 100;
-const longestPauseMs = 10;
+import { untilUnchanged } from "../until-unchanged.ts";
 
 /**
  * Reads and writes a timeline, again when another process came between; writers of this process wait for each other.
@@ -22,14 +17,5 @@ export function inTurns<Value>(
   round: () => Promise<Value>,
 ): Promise<Value> {
   const keys = timelines.map((timeline) => JSON.stringify(["facts", ...timeline]));
-  return writers.run(keys, async () => {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await round();
-      } catch (error) {
-        if (!MemoryError.isInstance(error) || error.code !== "conflict" || attempt === mostRounds) throw error;
-      }
-      await sleep(longestPauseMs * Math.random());
-    }
-  });
+  return writers.run(keys, () => untilUnchanged(round));
 }

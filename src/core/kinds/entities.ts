@@ -1,7 +1,8 @@
 import type { Page } from "../../domain/conversation.ts";
-import { ConflictError, InvalidArgumentError, MemoryError, NotFoundError } from "../../domain/errors.ts";
+import { ConflictError, InvalidArgumentError, NotFoundError } from "../../domain/errors.ts";
 import type { MemoryRecord, RecordCallOptions, RecordOfBatch } from "../../domain/records.ts";
 import { stableId } from "../../internal/stable-id.ts";
+import { untilUnchanged } from "../until-unchanged.ts";
 import { putOrUpdate, type RecordsHandle } from "./put-or-update.ts";
 
 /** Something that is known of an entity, such as its city. */
@@ -87,7 +88,6 @@ export interface Entities {
 
 const type = "entity_memory";
 const pageSize = 1_000;
-const mostRounds = 100;
 /** Marks an entity whose knowledge another one has taken. */
 const mergedInto = "mergedInto";
 
@@ -112,7 +112,7 @@ export function entities(memory: RecordsHandle): Entities {
 
   /** What is known of the one becomes the other's in one write: of two who merge a pair in opposite ways, one is too late. */
   async function fold(id: string, other: string, options: RecordCallOptions): Promise<void> {
-    for (let round = 1; ; round++) {
+    await untilUnchanged(async () => {
       const kept = await expect(id, options);
       const gone = await expect(other, options, id);
       const entity = toEntity(kept);
@@ -120,14 +120,8 @@ export function entities(memory: RecordsHandle): Entities {
       const known = relations.filter(({ to }) => to !== id);
       const whole = combined(entity, { name: entity.name, kind: entity.kind ?? kind, attributes, relations: known });
       const nothing = { name: gone.name, content: "", metadata: { [mergedInto]: id } };
-      try {
-        const changes = [replaced(kept, stored(whole)), replaced(gone, nothing)];
-        await records.putMany(changes, { ...options, userId: kept.userId });
-        return;
-      } catch (error) {
-        if (!MemoryError.isInstance(error) || error.code !== "conflict" || round === mostRounds) throw error;
-      }
-    }
+      await records.putMany([replaced(kept, stored(whole)), replaced(gone, nothing)], { ...options, userId: kept.userId });
+    });
   }
 
   async function idFor(name: string, options: RecordCallOptions): Promise<string> {

@@ -1,6 +1,7 @@
 import { MemoryError } from "../../domain/errors.ts";
 import type { ScopedMemory } from "../../domain/memory.ts";
 import type { MemoryRecord, RecordCallOptions, RecordInput } from "../../domain/records.ts";
+import { isConflict } from "../until-unchanged.ts";
 
 /** What the kinds of records are kept in: the handle of a user, or the administrator's. */
 export type RecordsHandle = Pick<ScopedMemory, "records">;
@@ -19,14 +20,12 @@ export async function putOrUpdate(
     try {
       return await records.update(type, id, make, options);
     } catch (error) {
-      if (!hasCode(error, "not_found")) throw error;
+      if (!MemoryError.isInstance(error) || error.code !== "not_found") throw error;
     }
     try {
       return await records.put({ ...make(undefined), id, type }, { ...options, ifVersion: 0 });
     } catch (error) {
-      if (!hasCode(error, "conflict") || round === mostRounds) throw error;
+      if (!isConflict(error) || round === mostRounds) throw error;
     }
   }
 }
-
-const hasCode = (error: unknown, code: string) => MemoryError.isInstance(error) && error.code === code;

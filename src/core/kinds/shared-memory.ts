@@ -1,8 +1,9 @@
 import type { CallOptions } from "../../domain/call-options.ts";
-import { ConflictError, InvalidArgumentError, MemoryError } from "../../domain/errors.ts";
+import { ConflictError, InvalidArgumentError } from "../../domain/errors.ts";
 import type { MemoryRecord } from "../../domain/records.ts";
 import { orderedUuid } from "../../internal/ordered-uuid.ts";
 import { stableId } from "../../internal/stable-id.ts";
+import { isConflict } from "../until-unchanged.ts";
 import { parseCount } from "../validate.ts";
 import type { RecordsHandle } from "./put-or-update.ts";
 
@@ -121,7 +122,7 @@ export function sharedMemory({ records }: RecordsHandle, { userId, name, agentId
     try {
       return await put(key, value, version, options);
     } catch (error) {
-      if (MemoryError.isInstance(error) && error.code === "conflict") return undefined;
+      if (isConflict(error)) return undefined;
       throw error;
     }
   }

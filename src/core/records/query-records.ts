@@ -4,6 +4,7 @@ import type { QueryRecordsOptions, RecordHit } from "../../domain/records.ts";
 import type { StoreScope } from "../../domain/scope.ts";
 import type { Candidate } from "../../domain/session-store.ts";
 import { segmentWords } from "../../domain/words.ts";
+import { allRecords } from "../all-records.ts";
 import type { MemoryCore } from "../memory-core.ts";
 import { fuse } from "../ranking/fusion.ts";
 import { rankByWords, wordsOf } from "../ranking/rank-words.ts";
@@ -124,14 +125,7 @@ async function searchWords(
   if (store.searchText !== undefined) return store.searchText(scope, { ...conditions, words: segmentWords(text), limit }, signal);
   const words = wordsOf(text);
   if (words.length === 0) return [];
-  const all: StoredRecord[] = [];
-  for (let cursor: string | undefined; ; ) {
-    const query = { ...conditions, orderBy: "position", direction: "desc", limit: pageSize, cursor, offset: 0 } as const;
-    const page = await store.list(scope, query, signal);
-    all.push(...page.items);
-    if (page.nextCursor === undefined) break;
-    cursor = page.nextCursor;
-  }
+  const all = await allRecords(store, scope, { ...conditions, orderBy: "position", direction: "desc", limit: pageSize }, signal);
   const ranked = rankByWords(all, ({ name, content }) => `${name ?? ""} ${content}`, words);
   return ranked.slice(0, limit).map(({ item, score }) => ({ record: item, rank: score }));
 }

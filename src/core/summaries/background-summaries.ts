@@ -5,7 +5,7 @@ import { isUnderWay } from "../../domain/under-way.ts";
 import { changedConversations } from "../changed-conversations.ts";
 import { messageTokens } from "../context/recent-window.ts";
 import { type Count, counter } from "../context/tokens.ts";
-import { isConflict } from "../record-changes.ts";
+import { isConflict } from "../until-unchanged.ts";
 import type { SummarizedConversation } from "./forget-summaries.ts";
 import { makeSummaries, type SummarizingCore } from "./make-summaries.ts";
 import type { SummarySettings } from "./settings.ts";

@@ -1,4 +1,5 @@
 import type { RecordStore } from "../../domain/record-store.ts";
+import { everyRecord } from "../all-records.ts";
 import { leaseType, summaryType } from "./summary-record.ts";
 
 export interface SummarizedConversation {
@@ -30,17 +31,11 @@ export async function forgetSummaries(
     orderBy: "position",
     direction: "asc",
     limit: mostAtOnce,
-    offset: 0,
   } as const;
   for (let wereAny = false; ; ) {
     const ids: string[] = [];
-    for (let cursor: string | undefined; ; ) {
-      const page = await records.list(scope, { ...query, cursor }, signal);
-      for (const { id, data, position } of page.items)
-        if (seqs.some((seq) => seq >= (data.fromSeq as number) && seq <= position)) ids.push(id);
-      if (page.nextCursor === undefined) break;
-      cursor = page.nextCursor;
-    }
+    for await (const some of everyRecord(records, scope, query, signal))
+      for (const { id, data, position } of some) if (seqs.some((seq) => seq >= (data.fromSeq as number) && seq <= position)) ids.push(id);
     if (ids.length === 0) return wereAny;
     wereAny = true;
     await records.erase(scope, { types, conversationId, ids }, signal);

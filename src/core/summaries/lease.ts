@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NewRecord, RecordOperation } from "../../domain/record-store.ts";
 import { stableId } from "../../internal/stable-id.ts";
-import { isConflict } from "../record-changes.ts";
+import { isConflict } from "../until-unchanged.ts";
 import { leaseType, type SummaryPlace } from "./summary-record.ts";
 
 /** Longer than a model is waited for. A process that is killed holds a conversation up for so long. */

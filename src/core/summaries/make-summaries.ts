@@ -1,7 +1,7 @@
 import type { Summary, SummaryStatement } from "../../domain/summaries.ts";
 import { type Count, counter } from "../context/tokens.ts";
 import type { MemoryCore } from "../memory-core.ts";
-import { isConflict } from "../record-changes.ts";
+import { isConflict } from "../until-unchanged.ts";
 import { askForStatements, askToFold, type SummaryModel } from "./ask-model.ts";
 import { type Lease, nowhere, takeLease } from "./lease.ts";
 import { extractStatements, foldStatements } from "./statements.ts";

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { NewRecord, RecordStore, StoredRecord } from "../../domain/record-store.ts";
 import type { ConversationSummary, Summary, SummaryStatement } from "../../domain/summaries.ts";
+import { allRecords } from "../all-records.ts";
 
 /** Type of the records that hold summaries. Their position is the last place they stand for. */
 export const summaryType = "summary";
@@ -61,19 +62,14 @@ export function toSummary({ id, userId, resourceId, conversationId = "", content
 
 const textOf = (statements: readonly SummaryStatement[]) => statements.map(({ text }) => text).join("\n");
 
-const mostSummaries = 1_000;
+const summariesAtOnce = 1_000;
 
 /** All summaries of a conversation, in the order of their places, lower levels first. */
 export async function listSummaries(place: SummaryPlace, signal: AbortSignal | undefined): Promise<Summary[]> {
   const { records, tenant, userId, conversationId } = place;
-  const query = { types: [summaryType], conversationId, orderBy: "position", direction: "asc", limit: mostSummaries, offset: 0 } as const;
-  const found: Summary[] = [];
-  for (let cursor: string | undefined; ; ) {
-    const page = await records.list({ tenant, userId, resourceId: undefined }, { ...query, cursor }, signal);
-    found.push(...page.items.map(toSummary));
-    if (page.nextCursor === undefined) return found.sort((left, right) => left.toSeq - right.toSeq || left.level - right.level);
-    cursor = page.nextCursor;
-  }
+  const query = { types: [summaryType], conversationId, orderBy: "position", direction: "asc", limit: summariesAtOnce } as const;
+  const found = await allRecords(records, { tenant, userId, resourceId: undefined }, query, signal);
+  return found.map(toSummary).sort((left, right) => left.toSeq - right.toSeq || left.level - right.level);
 }
 
 /** Those that are part of no other, oldest first. */
